@@ -25,7 +25,7 @@ struct http_client {
 struct intake {
 	struct text body;
 	size_t max;
-	bool head_ended;
+	struct easy_head head;
 	bool too_large;
 };
 
@@ -114,8 +114,7 @@ take_head(char *line, size_t size, size_t count, void *context)
 {
 	struct intake *intake = context;
 
-	easy_note_line(line, size * count, &intake->head_ended);
-	return size * count;
+	return easy_note_line(&intake->head, line, size * count);
 }
 
 /* Has no byte below `lowest`: a control character could end a header, a blank ends a URL. */
@@ -265,12 +264,13 @@ is_reset(CURL *easy, CURLcode code)
 static void
 judge(CURL *easy, CURLcode code, const struct intake *intake, struct http_answer *out)
 {
-	bool too_large = intake->too_large || code == CURLE_FILESIZE_EXCEEDED;
+	bool too_large = intake->too_large || easy_head_is_too_long(&intake->head) ||
+	                 code == CURLE_FILESIZE_EXCEEDED;
 	long status = 0, request_size = 0;
 
 	if (curl_easy_getinfo(easy, CURLINFO_REQUEST_SIZE, &request_size) == CURLE_OK)
 		out->sent = request_size > 0;
-	if (code == CURLE_OK && !intake->head_ended)
+	if (code == CURLE_OK && !intake->head.ended)
 		code = CURLE_PARTIAL_FILE;
 	if (code == CURLE_OK || too_large) {
 		(void)curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);

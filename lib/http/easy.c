@@ -60,11 +60,19 @@ easy_set_tls(CURL *easy, const char *ca_file)
 	       (ca_file == NULL || curl_easy_setopt(easy, CURLOPT_CAINFO, ca_file) == CURLE_OK);
 }
 
-void
-easy_note_line(const char *line, size_t length, bool *head_ended)
+size_t
+easy_note_line(struct easy_head *head, const char *line, size_t length)
 {
 	if (length > 5 && memcmp(line, "HTTP/", 5) == 0)
-		*head_ended = false;
+		head->ended = false;
 	else if (length > 0 && (line[0] == '\r' || line[0] == '\n'))
-		*head_ended = true;
+		head->ended = true;
+	head->length += length;
+	return easy_head_is_too_long(head) ? 0 : length;
+}
+
+bool
+easy_head_is_too_long(const struct easy_head *head)
+{
+	return head->length > EASY_HEAD_MAX;
 }

@@ -21,6 +21,16 @@ bool easy_set_http(CURL *easy, const char *user_agent);
 /* TLS 1.2 or newer, whose certificates are verified; `ca_file` NULL: by the system's authorities. */
 bool easy_set_tls(CURL *easy, const char *ca_file);
 
+enum { EASY_HEAD_MAX = 65536 };
+
+/* The head of an answer so far: its bytes and those of interim answers, and of trailers. */
+struct easy_head {
+	bool ended;
+	size_t length;
+};
+
 /* Notices where the head of an answer ends, by each line of an interim answer, the answer and a trailer:
- * libcurl would take the end of the connection for the end of the head. */
-void easy_note_line(const char *line, size_t length, bool *head_ended);
+ * libcurl would take the end of the connection for the end of the head. Gives the length, or 0 where the head
+ * is longer than EASY_HEAD_MAX: libcurl ends the request then. */
+size_t easy_note_line(struct easy_head *head, const char *line, size_t length);
+bool easy_head_is_too_long(const struct easy_head *head);

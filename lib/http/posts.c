@@ -5,7 +5,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "base/text.h"
 #include "http/easy.h"
 
 /* One request. */
@@ -18,7 +17,7 @@ struct transfer {
 	bool opened;  /* a connection was admitted */
 	bool refused; /* one was not */
 	bool over;    /* the answer is longer than what is read of it */
-	bool head_ended;
+	struct easy_head head;
 	char why[CURL_ERROR_SIZE];
 	struct post_answer answer;
 };
@@ -115,15 +114,14 @@ take_body(char *bytes, size_t size, size_t count, void *context)
 	return taken;
 }
 
-/* libcurl's callback: gets each line of the answer's head. */
+/* libcurl's callback: gets each line of the answer's head, and of the heads of interim answers. A short count ends
+ * the transfer. */
 static size_t
 take_head(char *line, size_t size, size_t count, void *context)
 {
 	struct transfer *transfer = context;
-	size_t length = size * count;
 
-	easy_note_line(line, length, &transfer->head_ended);
-	return length;
+	return easy_note_line(&transfer->head, line, size * count);
 }
 
 static bool
@@ -220,14 +218,25 @@ forget(struct posts *posts, struct transfer *transfer)
 	*link = transfer->next;
 }
 
-/* libcurl's text, cut where it is too long. */
+/* libcurl's text, cut where it is too long. It may have bytes of the server. */
 static void
 set_reason(struct post_answer *answer, const char *reason)
 {
-	size_t length = text_cut(reason, POSTS_REASON_MAX);
+	size_t length = strlen(reason);
 
-	memcpy(answer->reason, reason, length);
+	if (length > POSTS_REASON_MAX)
+		length = POSTS_REASON_MAX;
+	for (size_t i = 0; i < length; i++)
+		answer->reason[i] = reason[i] < ' ' || reason[i] > '~' ? '?' : reason[i];
 	answer->reason[length] = '\0';
+}
+
+static const char *
+reason_of(const struct transfer *transfer, CURLcode code)
+{
+	if (easy_head_is_too_long(&transfer->head))
+		return "the head of the answer is too long";
+	return transfer->why[0] != '\0' ? transfer->why : curl_easy_strerror(code);
 }
 
 /* Completes the answer of a transfer that ended with this code. */
@@ -240,7 +249,7 @@ judge(struct transfer *transfer, CURLcode code)
 
 	if (transfer->over)
 		code = CURLE_OK;
-	if (code == CURLE_OK && !transfer->head_ended)
+	if (code == CURLE_OK && !transfer->head.ended)
 		code = CURLE_PARTIAL_FILE;
 	(void)curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
 	(void)curl_easy_getinfo(transfer->easy, CURLINFO_RETRY_AFTER, &wait_s);
@@ -252,8 +261,7 @@ judge(struct transfer *transfer, CURLcode code)
 	if (answer->refused)
 		set_reason(answer, "the address is not allowed");
 	else if (code != CURLE_OK)
-		set_reason(answer,
-		           transfer->why[0] != '\0' ? transfer->why : curl_easy_strerror(code));
+		set_reason(answer, reason_of(transfer, code));
 }
 
 bool

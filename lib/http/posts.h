@@ -4,7 +4,7 @@
  * A connection is made only to an address that a function of the caller admits at that moment, so a name
  * that changes its address reaches nothing else. TLS is verified (1.2 or newer). No redirect is
  * followed, no proxy, .netrc or cookie of the environment used. Of an answer only the first bytes are
- * read; then the connection is closed. Make it after fork().
+ * read; then the connection is closed. A head of more than 64 KB, interim answers included, is a failure. Make it after fork().
  */
 #pragma once
 
@@ -42,7 +42,7 @@ struct post {
 struct post_answer {
 	void *about;
 	int status; /* 0: no answer */
-	/* Why there is none, or why it is not whole; "": it is. */
+	/* Why there is none, or why it is not whole, in printable ASCII; "": it is. */
 	char reason[POSTS_REASON_MAX + 1];
 	bool refused;          /* no address of the host was admitted */
 	int64_t retry_after_s; /* as the answer asks; 0: it does not */

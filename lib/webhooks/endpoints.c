@@ -66,7 +66,7 @@ static const struct statement statements[] = {
                         "disabled_at = CASE $7 WHEN 'enabled' THEN NULL "
                         "  WHEN 'disabled' THEN COALESCE(disabled_at, $8::timestamptz) "
                         "  ELSE disabled_at END, "
-                        "failing_since = CASE WHEN $7 = 'enabled' THEN NULL "
+                        "failing_since = CASE WHEN $7 = 'enabled' OR $2 <> url THEN NULL "
                         "  ELSE failing_since END, "
                         "paused_until = CASE WHEN $7 = 'enabled' OR $2 IS NOT NULL THEN NULL "
                         "  ELSE paused_until END, updated_at = $8::timestamptz "
@@ -255,7 +255,8 @@ webhook_endpoint_update(struct operation *operation, const char *endpoint_id,
 	           out, &found));
 	if (!found)
 		return fail_not_found(task);
-	if (text_equal(state, "enabled"))
+	/* Where it failed is over: what waits is due now. */
+	if (text_equal(state, "enabled") || !text_equal(before.url, out->url))
 		TRY(db_run(operation->db, task, &statements[WAKE],
 		           PARAMETERS(endpoint_id, param_now(operation)), NULL));
 	TRY(audit(operation, "webhook_endpoint_change", endpoint_id, &before, out));

@@ -327,6 +327,20 @@ def test_a_receiver_that_was_away_for_a_day_gets_all_when_it_is_back(hooks, rece
     one.delivered(21)
 
 
+def test_a_new_url_begins_anew(hooks, receiver, endpoint):
+    """The failures of the old one count no more, and what waits is sent at once."""
+    one = endpoint("old", lambda *_: (500, {}, b""))
+    happen(hooks)
+    one.attempted()
+    hooks.sql("UPDATE webhook_endpoints SET failing_since = failing_since - interval '4 days' WHERE endpoint_id = "
+              f"'{one.id}'; UPDATE webhook_deliveries SET due_at = now() + interval '9 hours' "
+              f"WHERE endpoint_id = '{one.id}'")
+    shown = expect(hooks.api.owner.patch(one.address, {"url": receiver.url("/new")}), 200)["endpoint"]
+    assert shown["failing_since"] is None
+    one.delivered()
+    assert {message.id for message in receiver.at("/new")} == {message.id for message in one.messages}
+
+
 def counted(stack):
     """The counters of attempts by their outcome, and of deliveries that were given up ("total")."""
     text = stack.api.nobody.get("/metrics").text

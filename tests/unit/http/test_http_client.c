@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "http/client.h"
+#include "http/easy.h"
 
 enum { BODY_MAX = 1000, TIMEOUT_MS = 10000 };
 
@@ -250,6 +251,23 @@ START_TEST(test_faults)
 	ck_assert_str_ne(answer.reason, "");
 	stop();
 	ck_assert_uint_eq(server.request_count, 1);
+}
+END_TEST
+
+START_TEST(test_a_head_is_bounded)
+{
+	const char *line = arena_printf(task.arena, "X-More: %01000d\r\n", 7);
+	struct text text = text_new(task.arena, 100000);
+	struct http_answer answer;
+
+	text_add(&text, "HTTP/1.1 200 OK\r\n");
+	while (text.length <= EASY_HEAD_MAX)
+		text_add(&text, line);
+	text_add(&text, "Content-Length: 0\r\n\r\n");
+	serve(ACTS({ACT_ANSWER_CLOSE, text.data}));
+	answer = send_request(&(struct http_request){0});
+	ck_assert_int_eq(answer.outcome, HTTP_TOO_LARGE);
+	ck_assert_str_eq(answer.reason, "the answer is too large");
 }
 END_TEST
 
@@ -523,6 +541,7 @@ main(void)
 	tcase_add_loop_test(tcase, test_stale_connection, 0, 2);
 	tcase_add_loop_test(tcase, test_faults, 0, ROWS(faults));
 	tcase_add_test(tcase, test_largest_body);
+	tcase_add_test(tcase, test_a_head_is_bounded);
 	tcase_add_loop_test(tcase, test_time, 0, 3);
 	tcase_add_test(tcase, test_no_time);
 	tcase_add_test(tcase, test_nobody_there);

@@ -2,9 +2,12 @@
 #include "support/http_server.h"
 
 #include "base/clock.h"
+#include "base/text.h"
+#include "http/easy.h"
 #include "http/posts.h"
 
-enum { TIMEOUT_MS = 400 };
+/* Of the tests of servers that hang, and of the others. */
+enum { TIMEOUT_MS = 400, PATIENT_MS = 20000 };
 
 #define OK_ANSWER "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 #define ACTS(...) (const struct act[]){__VA_ARGS__}, ROWS(((const struct act[]){__VA_ARGS__}))
@@ -23,18 +26,30 @@ admits(void *context, const struct sockaddr *address, bool https)
 }
 
 static void
-setup(void)
+begin(int64_t timeout_ms)
 {
 	arena = arena_new((size_t)1024 * 1024);
 	asked = 0;
 	admitted = -1;
 	posts = posts_new(&(struct posts_options){.user_agent = "test/1",
-	                                          .connect_timeout_ms = 300,
-	                                          .timeout_ms = TIMEOUT_MS,
+	                                          .connect_timeout_ms = timeout_ms,
+	                                          .timeout_ms = timeout_ms,
 	                                          .idle_max = 4,
 	                                          .admits = admits,
 	                                          .context = &asked});
 	ck_assert_ptr_nonnull(posts);
+}
+
+static void
+setup(void)
+{
+	begin(TIMEOUT_MS);
+}
+
+static void
+setup_patient(void)
+{
+	begin(PATIENT_MS);
 }
 
 static void
@@ -155,6 +170,83 @@ START_TEST(test_answers_that_are_not_whole)
 }
 END_TEST
 
+#define TEN_TIMES(text) text text text text text text text text text text
+#define LONG_TEXT TEN_TIMES("01234567890123456789012345678901234567890123456789")
+
+/* An answer of this line many times, and an end of it. */
+static const char *
+repeat(const char *begin, const char *line, const char *end)
+{
+	struct text text = text_new(arena, 100000);
+
+	text_add(&text, begin);
+	while (text.length < EASY_HEAD_MAX + 4096)
+		text_add(&text, line);
+	text_add(&text, end);
+	return text.data;
+}
+
+START_TEST(test_a_head_is_bounded)
+{
+	static const char *const texts[][3] = {
+	        {"HTTP/1.1 200 OK\r\n", "X-More: " LONG_TEXT "\r\n",
+	         "Content-Length: 0\r\n\r\n"},
+	        {"", "HTTP/1.1 100 Continue\r\nX-More: " LONG_TEXT "\r\n\r\n", OK_ANSWER},
+	        {"HTTP/1.1 200 OK\r\nX-Long: ", LONG_TEXT, "\r\nContent-Length: 0\r\n\r\n"}};
+	const char *text = repeat(texts[_i][0], texts[_i][1], texts[_i][2]);
+	struct post_answer answer = ask(ACTS({ACT_ANSWER, text}));
+
+	ck_assert_str_eq(answer.reason, "the head of the answer is too long");
+}
+END_TEST
+
+/* Interim answers count for nothing else. */
+START_TEST(test_an_interim_answer)
+{
+	struct post_answer answer = ask(
+	        ACTS({ACT_ANSWER, "HTTP/1.1 100 Continue\r\n\r\n"
+	                          "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" OK_ANSWER}));
+
+	ck_assert_int_eq(answer.status, 200);
+	ck_assert_str_eq(answer.reason, "");
+	ck_assert_str_eq(answer.body, "ok");
+}
+END_TEST
+
+START_TEST(test_no_answers_of_this_protocol)
+{
+	static const char *const texts[] = {
+	        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nno number\r\n",
+	        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+	        "ffffffffffffffffffff\r\nx\r\n",
+	        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhalf",
+	        "HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n",
+	        "HTTP/9.9 200 OK\r\n\r\n",
+	        "hello",
+	        "220 mail.example ESMTP\r\n",
+	        "\x15\x03\x01\x00\x02\x02\x28",
+	        "HTTP/1.1 101 Switching\r\nUpgrade: h2c\r\n\r\n\x00"};
+	struct post_answer answer = ask(ACTS({ACT_ANSWER_CLOSE, texts[_i]}));
+
+	ck_assert_str_ne(answer.reason, "");
+	for (const char *at = answer.reason; *at != '\0'; at++)
+		ck_assert(*at >= ' ' && *at <= '~');
+}
+END_TEST
+
+/* A byte from time to time does not keep a request alive. */
+START_TEST(test_a_server_that_drips)
+{
+	int64_t before_us = clock_monotonic_us();
+	struct post_answer answer = ask(ACTS(
+	        {ACT_DRIP, "HTTP/1.1 200 OK\r\nX-More: 0123456789012345678901234567890123456"
+	                   "789012345678901234567890123456789012345678901234567890123456789"}));
+
+	ck_assert_str_ne(answer.reason, "");
+	ck_assert_int_ge(clock_monotonic_us() - before_us, (TIMEOUT_MS - 50) * 1000);
+}
+END_TEST
+
 START_TEST(test_a_server_that_hangs)
 {
 	int64_t before_us = clock_monotonic_us();
@@ -222,19 +314,25 @@ int
 main(void)
 {
 	Suite *suite = suite_create("posts");
-	TCase *tcase = tcase_create("posts");
+	TCase *tcase = tcase_create("posts"), *hanging = tcase_create("servers that hang");
 
-	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_checked_fixture(tcase, setup_patient, teardown);
+	tcase_add_checked_fixture(hanging, setup, teardown);
 	tcase_add_test(tcase, test_an_answer);
 	tcase_add_test(tcase, test_the_beginning_of_a_long_answer);
 	tcase_add_test(tcase, test_redirects_are_not_followed);
 	tcase_add_test(tcase, test_time_is_asked_for);
 	tcase_add_loop_test(tcase, test_answers_that_are_not_whole, 0, 3);
-	tcase_add_test(tcase, test_a_server_that_hangs);
+	tcase_add_loop_test(tcase, test_a_head_is_bounded, 0, 3);
+	tcase_add_test(tcase, test_an_interim_answer);
+	tcase_add_loop_test(tcase, test_no_answers_of_this_protocol, 0, 9);
+	tcase_add_test(hanging, test_a_server_that_drips);
+	tcase_add_test(hanging, test_a_server_that_hangs);
 	tcase_add_loop_test(tcase, test_an_address_that_is_not_admitted, 0, 5);
 	tcase_add_test(tcase, test_each_connection_is_judged);
 	tcase_add_test(tcase, test_no_proxy);
 	tcase_add_test(tcase, test_an_end_in_the_middle);
 	suite_add_tcase(suite, tcase);
+	suite_add_tcase(suite, hanging);
 	return suite_run(suite);
 }
