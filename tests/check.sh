@@ -93,10 +93,10 @@ fault_lane() {
 
 # API tests that repeat the same code or test other programs: they do not run again with sanitizers.
 once=(agent_service alerts analytics_speed another_trade auth_matrix billingctl billingctl_account
-	billingctl_requests brand console console_attacks contract_billing customer_pages demo doctor events
+	billingctl_requests brand console console_attacks console_speed contract_billing customer_pages demo doctor events
 	image import import_service import_stripe intervals links metered_sales migrate missing_customer
 	networks nginx_pools notices openapi operations_page pages pooler rates revenue_lives seats secrets
-	stand_in stripe_versions support tenants upgrade usage_upkeep webhook_endpoints)
+	stand_in stripe_versions support tenants upgrade usage_count usage_upkeep webhook_endpoints)
 slow=(clocks disk_full fastcgi_records leaks revocations shares signing_burst standby_repeats stripe_life
 	stripe_outages stripe_races usage_sums webhook_faults)
 quick=$(printf -- '--ignore=tests/faults/test_%s.py ' "${slow[@]}")

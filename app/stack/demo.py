@@ -103,6 +103,8 @@ class Customer:
         self.growth = chance.choice((0, 0, 0.03, 0.06))
         self.sites = chance.choices((1, 2, 3), (6, 3, 1))[0]
         self.buys_after = chance.choice((0, 1, 1, 2)) if chance.random() < 0.62 else None
+        self.interval = chance.choices(("month", "year"), (4, 1))[0]
+        self.fails_until = 0  # the week in which it gives up, while its card is declined
 
     def sign_up(self, stack):
         """Begins the trial."""
@@ -112,7 +114,7 @@ class Customer:
     def buy(self, stack, plan):
         """Pays for a plan at the stand-in's checkout."""
         made = stack.api("POST", "/api/subscriptions/checkout", {
-            "customer_id": self.id, "plan": plan, "interval": "month"}, good=(409,))
+            "customer_id": self.id, "plan": plan, "price_id": f"price_{plan}_{self.interval}"}, good=(409,))
         if made is None:
             return
         done = stack.stripe("complete", {"session": made["session_id"], "card": "good", "email": self.email})
@@ -128,15 +130,17 @@ class Customer:
         """The card works, or is declined from now on."""
         stack.stripe("card", {"customer": self.stripe_id, "behaviour": behaviour})
 
-    def reports(self, now):
-        """The use of the last week, a report for each installation and second day."""
-        if self.state in ("gone", "unpaid"):
-            return []
+    def reports(self, now, days):
+        """The use of the last days, one report of each installation a day."""
         made = []
+        if self.state == "gone":
+            return made
         for site in range(self.sites):
-            for ago in (6, 4, 2, 0):
-                devices = max(1, round(self.devices / self.sites * self.chance.uniform(0.8, 1.0)))
-                at = now - datetime.timedelta(days=ago, minutes=self.chance.randint(1, 600))
+            for ago in range(days if self.weeks > 1 else 1):
+                devices = max(1, round(self.devices / self.sites * self.chance.uniform(0.85, 1.0)))
+                # No day has two, whatever the hour is.
+                early = min(180, 60 * now.hour + now.minute) if self.weeks > 1 else 0
+                at = now - datetime.timedelta(days=ago, minutes=min(self.chance.randint(0, 180), early))
                 made.append({
                     "customer_id": self.id, "instance_id": f"site-{site + 1}", "active_devices": devices,
                     "total_devices": devices + self.chance.randint(0, 2), "reported_at": at.strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -175,10 +179,10 @@ class Business:
         elif customer.state == "paid":
             self.paid(customer, chance)
         elif customer.state == "unpaid":
-            if chance < 0.5:
+            if chance < 0.3:
                 customer.card(stack, "good")
                 customer.state = "paid"
-            elif customer.weeks % 6 == 0:
+            elif customer.weeks >= customer.fails_until:
                 customer.state = "gone"
         elif customer.state == "gone" and customer.plan and chance < 0.01:
             customer.buy(stack, customer.plan)
@@ -189,7 +193,8 @@ class Business:
             self.contracts += 1
             customer.devices *= 20
             start = self.stack.now()
-            end = start + datetime.timedelta(days=365)
+            # One of them ends soon.
+            end = start + datetime.timedelta(days=365 if self.contracts != 2 else self.stack.behind + 24)
             self.stack.api("POST", f"/api/customers/{customer.id}/contracts", {
                 "plan": "enterprise", "ends_at": end.strftime("%Y-%m-%dT%H:%M:%SZ"), "billing": "manual",
                 "price": {"amount_minor": 60000 * self.chance.randint(8, 20), "currency": "usd", "interval": "year"},
@@ -201,24 +206,31 @@ class Business:
     def paid(self, customer, chance):
         """Mostly nothing; sometimes a change of plan, a card that fails, or the end."""
         outgrows = customer.devices > {"starter": 9, "professional": 46}.get(customer.plan, 1e9)
-        if outgrows and customer.plan == "starter" and chance < 0.45:
+        if outgrows and customer.plan == "starter" and chance < 0.2:
             customer.change(self.stack, "professional")
         elif customer.plan == "professional" and customer.devices < 6 and chance < 0.02:
             customer.change(self.stack, "starter")
-        elif 0.5 < chance < 0.515:
+        elif 0.5 < chance < 0.53 and customer.interval == "month":
             customer.card(self.stack, "declined")
-            customer.state = "unpaid"
+            customer.state, customer.fails_until = "unpaid", customer.weeks + 8
         elif 0.6 < chance < 0.611:
             self.stack.api("POST", "/api/subscriptions/cancel",
                            {"customer_id": customer.id, "at_period_end": True}, good=(409,))
             customer.state = "gone"
 
-    def report(self):
-        """All reports of the week, five hundred at a time."""
+    def report(self, days):
+        """All reports of the last days, five hundred at a time."""
         now = self.stack.now()
-        reports = [one for customer in self.customers for one in customer.reports(now)]
+        reports = [one for customer in self.customers for one in customer.reports(now, days)]
         for start in range(0, len(reports), 500):
             self.stack.api("POST", "/api/usage/reports", {"reports": reports[start:start + 500]})
+
+    def lose_cards(self):
+        """Near the end some cards expire, so that payments have failed at the end."""
+        paid = [one for one in self.customers if one.state == "paid" and one.interval == "month"]
+        for customer in self.chance.sample(paid, min(6, len(paid))):
+            customer.card(self.stack, "declined")
+            customer.state, customer.fails_until = "unpaid", customer.weeks + 8
 
     def touches(self):
         """Changes that an operator makes by hand."""
@@ -232,18 +244,21 @@ def main():
     """All weeks."""
     stack = Stack(sys.argv[1], sys.argv[2], int(sys.argv[3]))
     business = Business(stack)
-    total = stack.behind
+    total, step = stack.behind, 1
     while True:
         passed = (total - stack.behind) / total
         business.newcomers(passed)
         for customer in business.customers:
             business.live(customer)
+        if 5 < stack.behind <= 5 + WEEK:
+            business.lose_cards()
         stack.quiet()
-        business.report()
+        business.report(step)
         print(f"\r{stack.now():%B %Y}: {len(business.customers)} customers ", end="", flush=True)
         if stack.behind == 0:
             break
-        stack.move(min(WEEK, stack.behind))
+        step = min(WEEK, stack.behind)
+        stack.move(step)
     business.touches()
     time.sleep(2 * SETTLE)
     stack.quiet()

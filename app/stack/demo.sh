@@ -34,7 +34,8 @@ make_demo() {
 	chmod 755 "${CLOCK_FILE%/*}"
 	echo "-${DEMO_DAYS}d" >"$CLOCK_FILE"
 	chmod 644 "$CLOCK_FILE"
-	env CLOCK_FILE="$CLOCK_FILE" RATE_LIMITS=off "$STACK_DIR/stack.sh" start >/dev/null
+	# No installation is lost because the clock moves by weeks.
+	env CLOCK_FILE="$CLOCK_FILE" RATE_LIMITS=off INSTANCE_LEASE_HOURS=240 "$STACK_DIR/stack.sh" start >/dev/null
 	# In the background, so that a signal ends it at once.
 	/usr/bin/python3 "$STACK_DIR/demo.py" "$STATE/env" "$CLOCK_FILE" "$DEMO_DAYS" &
 	DEMO_PID=$!

@@ -196,7 +196,9 @@ Global Billing is ready at $BASE_URL
   ADMIN_API_KEY in $(printf %q "$env") does, or: billingctl console link make-run-owner
     $(console_link)
   Customers see prices at $BASE_URL/pricing/, and their plan at $BASE_URL/account/.
-  For a console with fourteen months of business in it: make demo
+WORDS
+	[[ -e $STATE/demo ]] || echo "  For a console with fourteen months of business in it: make demo"
+	cat <<WORDS
 
   Sign up a customer, which begins its trial:
     . $(printf %q "$env")

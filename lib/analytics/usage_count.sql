@@ -1,6 +1,6 @@
 -- Adds up the use of all customers on one day ($1 is the present time): the present day every five
--- minutes, a day to which late reports may come once a day, and each of the last 400 days once. One row
--- with the day; none when no day is due.
+-- minutes, a day to which late reports may come once a day, and each of the last 400 days once, in this
+-- order. One row with the day; none when no day is due.
 
 WITH picked AS MATERIALIZED (
   SELECT d.day::date AS day
@@ -12,7 +12,8 @@ WITH picked AS MATERIALIZED (
       AND u.counted_at < $1::timestamptz - interval '5 minutes')
     OR (d.day::date >= ($1::timestamptz AT TIME ZONE 'UTC')::date - 36
       AND u.counted_at < $1::timestamptz - interval '1 day')
-  ORDER BY d.day::date = ($1::timestamptz AT TIME ZONE 'UTC')::date DESC, u.day IS NULL DESC, d.day DESC
+  ORDER BY d.day::date = ($1::timestamptz AT TIME ZONE 'UTC')::date DESC,
+    d.day::date >= ($1::timestamptz AT TIME ZONE 'UTC')::date - 36 DESC, u.day IS NULL DESC, d.day DESC
   LIMIT 1),
 
 counted AS (

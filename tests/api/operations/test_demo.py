@@ -37,11 +37,16 @@ def test_a_short_demonstration(tmp_path):
             ["psql", "-XAtq", "-F", " ", "-d", env["DATABASE_OWNER_URL"].replace("user=billing", "user=postgres"), "-c", """
              SELECT count(*), count(DISTINCT created_at::date), (SELECT count(*) FROM usage_reports),
                  (SELECT count(*) FROM invoices WHERE status = 'paid'),
-                 (SELECT count(*) FROM stripe_events WHERE state = 'parked'), now() < clock_timestamp() + '1 s'
+                 (SELECT count(*) FROM stripe_events WHERE state = 'parked'), now() < clock_timestamp() + '1 s',
+                 (SELECT max(n) FROM (SELECT count(*) n FROM usage_reports
+                     GROUP BY customer_id, instance_id, (reported_at AT TIME ZONE 'UTC')::date) d),
+                 (SELECT count(*) FROM events WHERE type = 'instance.lost')
              FROM customers"""], env=environment, check=True, capture_output=True, text=True).stdout.split()
-        customers, days, reports, paid, parked, right = found
+        customers, days, reports, paid, parked, right, a_day, lost = found
         assert int(customers) == 9 and int(days) >= 2 and int(reports) > 20 and int(paid) >= 1
         assert (parked, right) == ("0", "t")
+        # Installations report once a day, and none is lost because a week passes at once.
+        assert (a_day, lost) == ("1", "0")
     finally:
         demo.send_signal(signal.SIGTERM)
         demo.wait(within(60))
