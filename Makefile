@@ -149,7 +149,7 @@ check-full: build unit-tests
 		tests/api/usage/test_usage_upkeep.py tests/api/usage/test_meters.py \
 		tests/api/operations/test_import.py tests/api/licenses/test_overrides.py \
 		tests/api/licenses/test_another_trade.py tests/api/analytics/test_revenue_lives.py \
-		tests/api/analytics/test_analytics_speed.py
+		tests/api/analytics/test_analytics_speed.py tests/api/console/test_console_speed.py
 	@FULL=1 STRIPE_SHUFFLES=200 CHAOS_SECONDS=300 BILLING_VARIANT=$(VARIANT) $(PYTHON) -m pytest -q \
 		tests/faults/test_usage_faults.py tests/faults/test_usage_sums.py tests/faults/test_leaks.py \
 		tests/faults/test_disk_full.py tests/faults/test_slow_clients.py \
