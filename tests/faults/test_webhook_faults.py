@@ -244,6 +244,26 @@ def test_a_hanging_endpoint_delays_no_other(hooks, figures):
 
 
 @pytest.mark.skipif(not FULL, reason="measures")
+def test_a_large_prune_delays_no_delivery(hooks, figures):
+    receiver, count = Receiver(), 300000
+    endpoint_id = make(hooks, receiver.url("/beside", "127.0.0.1"))
+    hooks.sql("INSERT INTO webhook_deliveries (endpoint_id, event_id, type, event_at, state, due_at, created_at) "
+              f"SELECT '{endpoint_id}', gen_random_uuid(), 'stripe.parked', old, 'delivered', old, old "
+              f"FROM generate_series(1, {count}), (SELECT now() - interval '40 days' AS old) AS t")
+    left = lambda: int(hooks.sql("SELECT count(*) FROM webhook_deliveries "
+                                 "WHERE created_at < now() - interval '30 days'"))
+    wait_for(lambda: left() < count, seconds=90)
+    before = left()
+    beside = latencies(hooks, receiver, "/beside", 20)
+    after = left()
+    figures["webhook beside a prune"] = (
+        f"p99 {p99(beside):.2f} s, while {before - after} of {count} old deliveries were removed")
+    assert p99(beside) < within(1) and after < before
+    drop_all(hooks)
+    receiver.close()
+
+
+@pytest.mark.skipif(not FULL, reason="measures")
 def test_throughput(hooks, figures):
     """Of one fast receiver in a process of its own (nginx answers 204)."""
     with nginx_receiver(hooks) as url:
