@@ -49,13 +49,12 @@
 
 static struct world world;
 
+/* Tests of other programs have events, subscriptions and customers of the same names. */
 static inline void
-flow_setup(void)
+flow_clear(void)
 {
-	struct db *db;
+	struct db *db = database_open(database_url(), 10000, false);
 
-	stripe_setup();
-	db = database_open(database_url(), 10000, false);
 	database_script(
 	        db, &task,
 	        "DELETE FROM stripe_events; DELETE FROM stripe_calls; DELETE FROM invoices;"
@@ -64,6 +63,13 @@ flow_setup(void)
 	        "DELETE FROM subscriptions WHERE stripe_subscription_id IS NOT NULL;"
 	        "UPDATE customers SET stripe_customer_id = NULL");
 	db_free(db);
+}
+
+static inline void
+flow_setup(void)
+{
+	stripe_setup();
+	flow_clear();
 	world_begin(&world, task.arena);
 	operation.stripe = world.client;
 	operation.deadline_us = world.now_us + DEADLINE_US;
@@ -72,6 +78,8 @@ flow_setup(void)
 static inline void
 flow_teardown(void)
 {
+	db_rollback_to(operation.db, 0);
+	flow_clear();
 	world_end(&world);
 	fixture_teardown();
 }
