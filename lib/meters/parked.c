@@ -46,8 +46,9 @@ meter_parked_list(struct operation *operation, int64_t limit, const struct meter
 enum fail
 meter_parked_retry(struct operation *operation, const char *meter_event_id, int64_t *count)
 {
-	return stripe_jobs_make_due(operation, &statements[RETRY],
-	                            PARAMETERS(meter_event_id, param_now(operation)), count);
+	return stripe_retry_parked(operation, &statements[RETRY],
+	                           PARAMETERS(meter_event_id, param_now(operation)),
+	                           meter_event_id, count);
 }
 
 enum fail

@@ -115,8 +115,9 @@ stripe_call_retry(struct operation *operation, int64_t call_id, int64_t *count)
 {
 	const char *id = param_int(operation->task, call_id);
 
-	return stripe_jobs_make_due(operation, &statements[RETRY_PARKED],
-	                            PARAMETERS(id, param_now(operation)), count);
+	return stripe_retry_parked(operation, &statements[RETRY_PARKED],
+	                           PARAMETERS(id, param_now(operation)),
+	                           call_id == 0 ? NULL : id, count);
 }
 
 enum fail

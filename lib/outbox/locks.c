@@ -1,6 +1,8 @@
 /* locks.c: advisory locks, and the notification of the jobs process. */
 #include "outbox/locks.h"
 
+#include "billing/audit.h"
+
 enum { LOCK, LOCK_CUSTOMER, WAKE };
 
 static const struct statement statements[] = {
@@ -51,6 +53,21 @@ stripe_jobs_make_due(struct operation *operation, const struct statement *statem
 	TRY(db_run(operation->db, operation->task, statement, parameters, count));
 	TRY(stripe_jobs_wake(operation));
 	return db_commit(operation->db, operation->task);
+}
+
+enum fail
+stripe_retry_parked(struct operation *operation, const struct statement *statement,
+                    struct parameters parameters, const char *subject, int64_t *count)
+{
+	struct task *task = operation->task;
+
+	TRY(db_begin(operation->db, task));
+	TRY(db_run(operation->db, task, statement, parameters, count));
+	if (*count > 0)
+		TRY(audit_record(operation, "stripe_retry", NULL, subject,
+		                 param_int(task, *count)));
+	TRY(stripe_jobs_wake(operation));
+	return db_commit(operation->db, task);
 }
 
 /* While the flag is down, the jobs process has yet to look, and will find the work stored

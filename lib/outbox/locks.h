@@ -22,6 +22,11 @@ enum fail stripe_jobs_wake(struct operation *operation) MUST_CHECK;
 enum fail stripe_jobs_make_due(struct operation *operation, const struct statement *statement,
                                struct parameters parameters, int64_t *count) MUST_CHECK;
 
+/* Likewise for what is parked: `subject` is its id, NULL: all. Audited. */
+enum fail stripe_retry_parked(struct operation *operation, const struct statement *statement,
+                              struct parameters parameters, const char *subject,
+                              int64_t *count) MUST_CHECK;
+
 /* Wakes the jobs process, to be called after the commit. Notifies only when the jobs process has
  * looked for work since the last notification: it sets `stripe_idle`, which all processes share,
  * before it looks. */

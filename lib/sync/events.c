@@ -318,7 +318,8 @@ stripe_event_find(struct operation *operation, const char *event_id,
 enum fail
 stripe_event_retry(struct operation *operation, const char *event_id, int64_t *count)
 {
-	return stripe_jobs_make_due(operation, &statements[RETRY], PARAMETERS(event_id), count);
+	return stripe_retry_parked(operation, &statements[RETRY], PARAMETERS(event_id),
+	                           event_id, count);
 }
 
 enum fail

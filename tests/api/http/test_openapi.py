@@ -305,16 +305,57 @@ def drive(api, stack):
     yield "delete_customer", owner.delete(f"/api/customers/{customer_id}")
 
 
+# The entry of the audit trail that each operation writes in its transaction. Another one may come with it, as that
+# of a subscription that was fetched.
+AUDITED = {
+    "create_customer": "sign_up", "update_customer": "customer_update", "set_overrides": "override_set",
+    "create_key": "key_create", "revoke_key": "key_revoke", "rotate_license": "license_rotate",
+    "correct_usage": "usage_correct", "delete_old_usage": "usage_clean_up",
+    "export_customer": "customer_export", "transfer_instance": "instance_transfer",
+    "release_instance": "instance_release", "create_operator": "key_create",
+    "revoke_operator": "key_revoke", "dismiss_parked": "stripe_call_dismiss",
+    "retry_parked": "stripe_retry", "map_price": "price_map", "create_link": "link_create",
+    "open_session": "session_open", "end_one_session": "session_end",
+    "amend_contract": "contract_amend", "end_contract": "contract_end",
+    "create_webhook_endpoint": "webhook_endpoint_create", "test_webhook_endpoint": "webhook_test",
+    "replay_events": "webhook_replay", "rotate_webhook_secret": "webhook_secret_rotate",
+    "change_webhook_endpoint": "webhook_endpoint_change",
+    "delete_webhook_endpoint": "webhook_endpoint_delete", "open_checkout": "checkout",
+    "change_plan": "plan_change", "cancel_subscription": "subscription_cancel",
+    "resume_subscription": "subscription_resume", "open_portal": "portal",
+    "revoke_license": "license_revoke", "start_trial": "trial_start",
+    "delete_customer": "customer_delete"}
+# Operations that change nothing as they are driven (a dry run, a lease that is renewed, no session that ends), that
+# ask only, or whose change is a record itself (reports of use, events of Stripe).
+NOT_AUDITED = {"create_contract", "activate_instance", "end_session", "end_sessions", "verify_license",
+               "preview_plan", "report_usage", "report_usage_batch", "receive_stripe_event"}
+
+
+def audited(stack, driven):
+    """The actions that each operation wrote to the audit trail."""
+    found, names = {}, {request: name for name, request in driven.items()}
+    for line in stack.sql("SELECT request_id, action FROM audit_log WHERE request_id <> ''").splitlines():
+        request, action = line.split("|")
+        if request in names:
+            found.setdefault(names[request], []).append(action)
+    return found
+
+
 def test_every_operation_does_what_the_document_says(api, stack, document, figures):
-    driven = set()
+    driven = {}
     for operation_id, answer in drive(api, stack):
         operation = document.operation(operation_id)
         # The client has compared the answer with its schema already.
         success = min(status for status in operation.responses if status < "300")
         assert answer.status_code == int(success), (operation, answer.text)
-        driven.add(operation_id)
-    assert driven == {operation.id for operation in document.operations}
+        driven[operation_id] = answer.headers["X-Request-Id"]
+    assert set(driven) == {operation.id for operation in document.operations}
     figures["operations driven"] = len(driven)
+    written = audited(stack, driven)
+    assert {name: action for name, action in AUDITED.items() if action not in written.get(name, [])} == {}
+    assert set(written) == set(AUDITED)
+    changing = {operation.id for operation in document.operations if operation.method != "GET"}
+    assert changing | {"export_customer"} == set(AUDITED) | NOT_AUDITED
 
 
 def test_plans_match_the_contract(api):
