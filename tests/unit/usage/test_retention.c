@@ -22,8 +22,11 @@ START_TEST(test_months_are_made_ahead)
 
 	fine(usage_make_months(&operation, &made));
 	ck_assert_int_eq(made, 0);
-	later(31);
-	fine(usage_make_months(&operation, &made));
+	/* Tests of other programs may have made the next ones. */
+	for (int64_t days = 31; made == 0; days += 28) {
+		later(days);
+		fine(usage_make_months(&operation, &made));
+	}
 	ck_assert_int_eq(made, 1);
 	ck_assert_int_eq(count_of(MONTHS, ""), before + 1);
 	/* The latest and the earliest time that a report may have. */
