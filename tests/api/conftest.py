@@ -3,18 +3,16 @@
 import atexit
 import json
 import os
-import random
 import shutil
 import tempfile
 
 import hypothesis
 import pytest
 
+from support.chance import SEED
 from support.document import load
 from support.stack import (FOURTH_PRICE, PRICES, ROOT, VARIANT, Stack, four_plans, priced,
                            settings_of, wait_for)
-
-SEED = int(os.environ.get("BILLING_SEED") or random.SystemRandom().randrange(2**32))
 
 hypothesis.settings.register_profile(
     "billing", deadline=None, max_examples=int(os.environ.get("FUZZ_EXAMPLES", "40")),

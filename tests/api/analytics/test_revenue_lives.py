@@ -11,10 +11,10 @@ from fractions import Fraction
 
 import pytest
 
+from support.chance import SEED
 from support.revenue_model import DAY, HOUR, Life
 from support.stack import ROOT
 
-SEED = int(os.environ.get("BILLING_SEED") or random.SystemRandom().randrange(2**32))
 CUSTOMERS, STEPS = (1000, 40) if os.environ.get("FULL") else (60, 30)
 BEGIN = 1735689600  # 2025-01-01
 COLUMNS = {"starts": "starts_at", "ends": "ends_at", "hold": "hold_ends_access_at",

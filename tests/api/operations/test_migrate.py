@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import SEED
+from support.chance import SEED
 from support.scratch import cluster, new_scratch  # noqa: F401 pylint: disable=unused-import
 from support.stack import ROOT
 

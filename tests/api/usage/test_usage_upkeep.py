@@ -6,8 +6,7 @@ import threading
 
 import requests
 
-
-from conftest import SEED
+from support.chance import SEED
 from support.client import expect
 from support.stack import wait_for
 from support.usage import at, report, send, walk
