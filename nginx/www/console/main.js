@@ -124,7 +124,7 @@ async function showLink(link) {
     open && h("p", {}, "You are signed in already. The link's session takes the place of this one."), go);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    busy(go, async () => enter(await signIn({ link })), (fault) => (fault.status === 401 ? showSignIn(fault.message) : showOutside(errorBox(fault, () => showLink(link)))));
+    busy(go, async () => enter(await signIn({ link })), (fault) => (fault.status === 401 ? showSignIn(fault.message) : showOutside(errorBox(fault, () => start(link)))));
   });
   document.title = "Sign in – Billing console";
   showOutside(h("h1", {}, "Sign in with your link"), form);
@@ -155,14 +155,13 @@ function showSignIn(message, kind = "warn") {
   form.elements.api_key.focus();
 }
 
-async function start() {
-  const link = takeLink();
+async function start(link = takeLink()) {
   try {
     if (link) return await showLink(link);
     const session = await currentSession();
     return session ? enter(session) : showSignIn();
   } catch (fault) {
-    return showOutside(h("h1", {}, "Billing console"), errorBox(fault, start));
+    return showOutside(h("h1", {}, "Billing console"), errorBox(fault, () => start(link)));
   }
 }
 

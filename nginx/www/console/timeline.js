@@ -10,10 +10,10 @@ const ROWS = 50;
 function merged(lists, timeOf) {
   const fetched = lists.map(() => []);
   const has = (index) => fetched[index].length > 0;
+  let rows = []; // kept while a list cannot be fetched, for the next try
   const made = {
     more: true,
     async next() {
-      const rows = [];
       do {
         // A row is certain once each list has shown its next one.
         await Promise.all(lists.map(async (list, index) => {
@@ -27,7 +27,9 @@ function merged(lists, timeOf) {
       // An event counts when its change began, and is written when it ends.
       rows.sort((a, b) => timeOf(b) - timeOf(a));
       made.more = lists.some((list, index) => has(index) || list.more);
-      return rows;
+      const page = rows;
+      rows = [];
+      return page;
     },
   };
   return made;

@@ -47,18 +47,21 @@ async function list({ mayChange, reload }) {
 
 /* A call reads 1000 events; of few types it sends only some of them again. */
 async function replayRange(path, range) {
-  let replayed = 0, cursor = null;
+  let replayed = 0, cursor = null, calls = 0;
   do {
     const done = await post(`${path}/replay`, cursor === null ? range : { ...range, cursor }, { once: newOnce() });
     replayed += done.replayed;
     cursor = done.next_cursor;
-  } while (cursor !== null && replayed < 1000);
-  return { replayed };
+  } while (cursor !== null && replayed < 1000 && ++calls < 20);
+  return { replayed, ended: cursor === null };
 }
+
+const replayed = (done) => `${number(done.replayed)} ${done.replayed === 1 ? "event is" : "events are"} sent again.${
+  done.ended ? "" : " The range has more: send it again from a later day."}`;
 
 const replay = (path, one, reload) => then(dialog({
   title: "Send events again",
-  says: ["The receiver gets them under their ids of before, and can tell them apart from new ones.", "One event, or those of a range of time: of many the first thousand or two."],
+  says: ["The receiver gets them under their ids of before, and can tell them apart from new ones.", "One event, or those of a range of time: of many the first thousand or two; of types that are rare, those among the first 20 000."],
   fields: [
     field({ name: "event_id", label: "Event's id", help: "As evt_…; else the range below" }),
     field({ name: "from", label: "From", type: "date" }),
@@ -66,7 +69,7 @@ const replay = (path, one, reload) => then(dialog({
   ],
   label: "Send again",
   act: ({ event_id, from, to }) => replayRange(path, event_id ? { event_id } : { ...(from ? { from: `${from}T00:00:00Z` } : {}), ...(to ? { to: `${to}T00:00:00Z` } : {}) }),
-}), (done) => `${number(done.replayed)} ${done.replayed === 1 ? "event is" : "events are"} sent again.`, reload);
+}), replayed, reload);
 
 const rotate = (path, reload) => then(dialog({
   title: "Rotate the secret",

@@ -107,7 +107,7 @@ def test_no_message_goes_without_tls_where_it_is_required():
 def test_what_is_said_when_it_is_not_accepted(step, answer, said):
     with MailServer() as server:
         server.rule = lambda at, _address: answer if at == step else None
-        done = send(server, SMTP_TIMEOUT_SECONDS=1 if answer == "hang" else 20)
+        done = send(server, SMTP_TIMEOUT_SECONDS=3 if answer == "hang" else 20)
         assert done.returncode == 1 and said in done.stderr, done.stderr
         assert not server.ledger and len(server.tried) == 1
 
@@ -119,7 +119,7 @@ def test_what_is_said_when_it_is_not_accepted(step, answer, said):
 def test_what_is_said_when_the_sender_is_not_accepted(step, answer, said):
     with MailServer() as server:
         server.early = lambda at: answer if at == step else None
-        done = send(server)
+        done = send(server, SMTP_TIMEOUT_SECONDS=3 if answer == "hang" else 20)
         assert done.returncode == 1 and said in done.stderr, done.stderr
         assert not server.tried
 
