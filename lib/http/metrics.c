@@ -37,7 +37,6 @@ static const struct {
 	const char *name;
 	const char *type;
 	const char *help;
-	const char *labels; /* NULL: none. Metrics of one name stand together. */
 } names[METRIC_COUNT] = {
         [METRIC_WORKERS] = {"billing_workers", "gauge",
                             "Processes alive, the jobs process included."},
@@ -160,10 +159,10 @@ static const struct {
         [METRIC_WEBHOOKS_LAST_RUN] =
                 {"billing_webhooks_last_run_seconds", "gauge",
                  "When the process that sends webhooks last finished a round."},
-        [METRIC_WEBHOOKS_DELIVERED] = {ATTEMPTS, "outcome=\"delivered\""},
-        [METRIC_WEBHOOKS_ANSWERED] = {ATTEMPTS, "outcome=\"answered\""},
-        [METRIC_WEBHOOKS_UNANSWERED] = {ATTEMPTS, "outcome=\"unanswered\""},
-        [METRIC_WEBHOOKS_CLOSED] = {ATTEMPTS, "outcome=\"closed\""},
+        [METRIC_WEBHOOKS_DELIVERED] = {ATTEMPTS},
+        [METRIC_WEBHOOKS_ANSWERED] = {ATTEMPTS},
+        [METRIC_WEBHOOKS_UNANSWERED] = {ATTEMPTS},
+        [METRIC_WEBHOOKS_CLOSED] = {ATTEMPTS},
         [METRIC_WEBHOOKS_FAILED] =
                 {"billing_webhooks_failed_total", "counter",
                  "Deliveries given up, after all attempts or as the endpoint "
@@ -185,6 +184,14 @@ static const struct {
         [METRIC_MAIL_JOBS_LAST_RUN] = {"billing_mail_jobs_last_run_seconds", "gauge",
                                        "When the process that sends notices last finished a "
                                        "round."},
+};
+
+/* Labels of metrics that have some. Metrics of one name stand together. */
+static const char *const value_labels[METRIC_COUNT] = {
+        [METRIC_WEBHOOKS_DELIVERED] = "outcome=\"delivered\"",
+        [METRIC_WEBHOOKS_ANSWERED] = "outcome=\"answered\"",
+        [METRIC_WEBHOOKS_UNANSWERED] = "outcome=\"unanswered\"",
+        [METRIC_WEBHOOKS_CLOSED] = "outcome=\"closed\"",
 };
 
 struct metrics *
@@ -282,10 +289,10 @@ render_value(const struct metrics *metrics, struct text *text, size_t i)
 	if (i == 0 || strcmp(names[i].name, names[i - 1].name) != 0)
 		text_printf(text, "# HELP %s %s\n# TYPE %s %s\n", names[i].name, names[i].help,
 		            names[i].name, names[i].type);
-	if (names[i].labels == NULL)
+	if (value_labels[i] == NULL)
 		text_printf(text, "%s %lld\n", names[i].name, value);
 	else
-		text_printf(text, "%s{%s} %lld\n", names[i].name, names[i].labels, value);
+		text_printf(text, "%s{%s} %lld\n", names[i].name, value_labels[i], value);
 }
 
 void

@@ -217,8 +217,8 @@ START_TEST(test_no_answers_of_this_protocol)
 {
 	static const char *const texts[] = {
 	        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nno number\r\n",
-	        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-	        "ffffffffffffffffffff\r\nx\r\n",
+	        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+	         "ffffffffffffffffffff\r\nx\r\n"),
 	        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhalf",
 	        "HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n",
 	        "HTTP/9.9 200 OK\r\n\r\n",
