@@ -145,6 +145,8 @@ check-full: build unit-tests
 	@FULL=1 $(BUILD)/tests/unit/callers/test_key_timing
 	@for test in entitlements/test_layers accounts/test_overrides contracts/test_contract_life; do \
 		FULL=1 tests/unit/with_database.sh $(BUILD)/tests/unit/$$test || exit 1; done
+	@MUTATIONS=100 tests/unit/run.sh $(BUILD) valgrind -q --error-exitcode=99 --leak-check=full \
+		--errors-for-leak-kinds=definite
 	@FULL=1 USAGE_REPORTS=1000000 BILLING_VARIANT=$(VARIANT) $(PYTHON) -m pytest -q \
 		tests/api/usage/test_usage_upkeep.py tests/api/usage/test_meters.py \
 		tests/api/operations/test_import.py tests/api/licenses/test_overrides.py \
