@@ -253,7 +253,8 @@ session_end_replaced(struct operation *operation, const struct sha256 *digest)
 
 	TRY(db_row(operation->db, task, &statements[REPLACED],
 	           PARAMETERS(param_digest(task, digest)), &replaced, &found));
-	return found ? audit_change(operation, "session_end", replaced.customer_id,
+	/* It may be another caller's. Sign-ins are counted when they open a session. */
+	return found ? audit_record(operation, "session_end", replaced.customer_id,
 	                            replaced.session_id, "replaced by another sign-in")
 	             : FAIL_NONE;
 }

@@ -185,6 +185,9 @@ def test_a_sign_in_ends_the_session_that_the_browser_had(api, stack):
     assert stack.sql("SELECT actor = 'customer:' || (SELECT key_id FROM api_keys WHERE customer_id = "
                      f"'{other.id}'), customer_id, detail FROM audit_log WHERE action = 'session_end' AND "
                      f"subject = '{made['session']['session_id']}'") == f"t|{customer.id}|replaced by another sign-in"
+    _, operator = sign_in(api, api_key=stack.admin_key)
+    sign_in(api, headers={"Cookie": operator.headers["Cookie"]}, api_key=other.api_key)
+    assert expect(operator.get("/api/session"), 200)["caller"] is None
 
 
 def test_a_key_has_so_many_sessions(api, stack):
