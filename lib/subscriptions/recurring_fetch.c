@@ -5,6 +5,21 @@
 #include "base/text.h"
 #include "outbox/fetch.h"
 
+/* Fetches an object that MRR alone needs. Access does not depend on it: `*found` is false when Stripe does
+ * not have it any more, or does not let our key read it. */
+static enum fail
+fetch_for_mrr(struct operation *operation, const char *format, const char *id,
+              const char *query, struct json_view *out, bool *found)
+{
+	enum fail kind = stripe_fetch(operation, format, id, query, out);
+
+	*found = kind == FAIL_NONE;
+	if (!*found && stripe_is_away(operation, kind))
+		return kind;
+	task_clear(operation->task);
+	return FAIL_NONE;
+}
+
 static const char expanded[] = "expand[0]=discounts&expand[1]=items.data.discounts";
 
 /* Whether the discounts were expanded, though perhaps not their coupons. */
@@ -51,15 +66,15 @@ show_discounts(struct operation *operation, struct stripe_subscription *subscrip
 {
 	struct stripe_subscription shown;
 	struct json_view object;
-	bool all = are_shown(&subscription->discounts);
+	bool found, all = are_shown(&subscription->discounts);
 
 	for (size_t i = 0; i < subscription->item_count; i++)
 		all = all && are_shown(&subscription->items[i].discounts);
 	if (all)
 		return FAIL_NONE;
-	TRY(stripe_fetch(operation, "/v1/subscriptions/%s", subscription->id, expanded,
-	                 &object));
-	if (stripe_subscription_read(&object, &shown))
+	TRY(fetch_for_mrr(operation, "/v1/subscriptions/%s", subscription->id, expanded,
+	                  &object, &found));
+	if (found && stripe_subscription_read(&object, &shown))
 		take_discounts(operation->task->arena, subscription, &shown);
 	return FAIL_NONE;
 }
@@ -70,23 +85,20 @@ fetch_amount(struct operation *operation, const char *id, const char *currency,
              struct stripe_discount *discount)
 {
 	struct json_view coupon;
-	enum fail kind;
+	bool found;
 
 	if (!discount->forever || discount->percent != NULL ||
 	    text_equal(discount->currency, currency))
 		return FAIL_NONE;
-	kind = stripe_fetch(operation, "/v1/coupons/%s", id, "expand[0]=currency_options",
-	                    &coupon);
-	if (kind == FAIL_NONE)
+	TRY(fetch_for_mrr(operation, "/v1/coupons/%s", id, "expand[0]=currency_options",
+	                  &coupon, &found));
+	if (found)
 		stripe_coupon_read_amount(&coupon, currency, discount);
-	else if (kind != FAIL_NOT_FOUND && stripe_is_away(operation, kind))
-		return kind;
-	task_clear(operation->task);
 	return FAIL_NONE;
 }
 
 /* A coupon that was deleted goes on at Stripe, but nothing can be known of it that its discount does not
- * show. */
+ * show; nor can it of a coupon that our key may not read. */
 static enum fail
 fetch_coupons(struct operation *operation, const struct stripe_discounts *discounts,
               const char *currency)
@@ -95,19 +107,16 @@ fetch_coupons(struct operation *operation, const struct stripe_discounts *discou
 		struct stripe_discount *discount = &discounts->list[i];
 		const char *id = discount->coupon;
 		struct json_view coupon;
-		enum fail kind;
+		bool found;
 
 		if (id == NULL)
 			continue;
-		kind = stripe_fetch(operation, "/v1/coupons/%s", id, "expand[0]=applies_to",
-		                    &coupon);
-		if (kind == FAIL_NONE)
+		TRY(fetch_for_mrr(operation, "/v1/coupons/%s", id, "expand[0]=applies_to",
+		                  &coupon, &found));
+		if (found)
 			stripe_coupon_read(&coupon, discount);
-		else if (kind != FAIL_NOT_FOUND)
-			return kind;
 		else if (discount->shown)
 			discount->coupon = NULL;
-		task_clear(operation->task);
 		TRY(fetch_amount(operation, id, currency, discount));
 	}
 	return FAIL_NONE;

@@ -275,16 +275,68 @@ START_TEST(test_an_inherited_discount_stays)
 }
 END_TEST
 
-/* Nothing can be known of a coupon that was deleted: its discount counts as untold. */
-START_TEST(test_deleted_coupon)
+#define SHOWN(value) "{'id':'di_1','coupon':{'id':'c','duration':'forever'," value "}}"
+#define MONTHLY(id, more) ITEM(id, "1000", "month", "1", "1", more)
+#define TEN SHOWN("'percent_off':10")
+
+static const struct {
+	const char *items, *more;
+	int statuses[2]; /* of the answers after the subscription's */
+	const char *value;
+	bool uncounted;
+} refusals[] = {
+        /* Nothing can be known of a coupon that was deleted, or that the key may not read. */
+        {MONTHLY("a", ""), OWN(NAMED("c")), {404}, "1000", true},
+        {MONTHLY("a", ""), OWN(NAMED("c")), {403}, "1000", true},
+        {MONTHLY("a", ""), CUSTOMERS(NAMED("c")), {403}, "1000", true},
+        {MONTHLY("a", OWN(NAMED("c"))), "", {403}, "1000", true},
+        {MONTHLY("a", ""), OWN("'di_1'"), {403}, "1000", true},
+        {MONTHLY("a", OWN("'di_1'")), "", {400}, "1000", true},
+        /* But for the values that the discount shows. */
+        {MONTHLY("a", ""), OWN(TEN), {404}, "900", false},
+        {MONTHLY("a", ""), OWN(TEN), {403}, "900", false},
+        {MONTHLY("a", ""), CUSTOMERS(TEN), {403}, "900", false},
+        {MONTHLY("a", OWN(TEN)) "," MONTHLY("b", ""), "", {403}, "1900", false},
+        {MONTHLY("a", ""),
+         OWN(SHOWN("'amount_off':5,'currency':'eur'")),
+         {403, 403},
+         "1000",
+         true},
+};
+
+/* The subscription is stored whatever MRR may know. */
+START_TEST(test_refused)
 {
-	SCRIPT(BODY(SOLD(ITEM("a", "1000", "month", "1", "1", ""),
-	                 ",'discounts':[{'id':'di_2','source':{'type':'coupon','coupon':"
-	                 "'GONE'}}]")),
-	       REFUSED(404));
+	const int *statuses = refusals[_i].statuses;
+	const char *sold = arena_printf(task.arena, SOLD("%s", "%s"), refusals[_i].items,
+	                                refusals[_i].more);
+
+	SCRIPT({.status = 200, .body = sold}, REFUSED(statuses[0]), REFUSED(statuses[1]));
 	receive("evt_1");
-	ck_assert_str_eq(value_of(stored()), "1000");
-	ck_assert_ptr_nonnull(strstr(stored(), "\"uncounted\":1"));
+	ck_assert_str_eq(value_of(stored()), refusals[_i].value);
+	ck_assert(refusals[_i].uncounted ==
+	          (strstr(stored(), "\"uncounted\":1,\"reasons\":[\"discount\"]") != NULL));
+	ck_assert_uint_eq(world.asked_count, 2 + (size_t)(statuses[1] != 0));
+}
+END_TEST
+
+/* A coupon that Stripe cannot show now is waited for. */
+START_TEST(test_away)
+{
+	static const struct statement waits = {
+	        .name = "test_waits",
+	        STRIPE_TEXT,
+	        .sql = "SELECT state || ' ' || attempts AS text FROM stripe_events"};
+	const struct stripe_event event = {
+	        .id = "evt_1",
+	        .type = "customer.subscription.updated",
+	        .ref = {.family = "subscription", .subject = "sub_1", .customer = "cus_1"}};
+	bool is_new;
+
+	SCRIPT(BODY(SOLD(MONTHLY("a", ""), OWN(TEN))), BUSY);
+	fine(stripe_event_receive(&operation, &event, "{}", "webhook", &is_new));
+	ck_assert_int_ne(flow_run(stripe_inbox_run), FAIL_NONE);
+	ck_assert_str_eq(stripe_text(&waits, NO_PARAMETERS), "pending 0");
 }
 END_TEST
 
@@ -325,7 +377,8 @@ main(void)
 	tcase_add_loop_test(tcase, test_deals, 0, sizeof(deals) / sizeof(*deals));
 	tcase_add_test(tcase, test_an_inherited_discount_stays);
 	tcase_add_test(tcase, test_discounts_are_fetched);
-	tcase_add_test(tcase, test_deleted_coupon);
+	tcase_add_loop_test(tcase, test_refused, 0, sizeof(refusals) / sizeof(*refusals));
+	tcase_add_test(tcase, test_away);
 	tcase_add_test(tcase, test_an_upgrade_opens);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
