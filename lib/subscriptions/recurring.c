@@ -67,7 +67,7 @@ write_uncounted(struct writer *writer)
 static bool
 is_unknown(const struct stripe_discount *discount, const char *currency)
 {
-	return !discount->known || discount->coupon != NULL ||
+	return !discount->known || (discount->coupon != NULL && !discount->shown) ||
 	       (discount->forever && discount->percent == NULL &&
 	        !text_equal(discount->currency, currency));
 }
@@ -130,7 +130,8 @@ count_discounted(const struct writer *writer, const struct stripe_discount *disc
 }
 
 /* A discount that is limited to products can be taken off of the items, as if it were theirs, unless
- * another one comes off of all before it, or it is one amount for several items. */
+ * another one comes off of all before it, or it is one amount for several items. While its coupon is still
+ * to be fetched, its products are not known, which makes no difference to one item. */
 static enum scope
 scope_of(const struct writer *writer, const struct stripe_discount *discount, bool is_first)
 {
@@ -142,6 +143,8 @@ scope_of(const struct writer *writer, const struct stripe_discount *discount, bo
 	if (!discount->forever)
 		return SCOPE_NONE;
 	count = count_discounted(writer, discount, &all);
+	if (discount->coupon != NULL && count > 1)
+		return SCOPE_UNKNOWN;
 	if (!discount->limited || (all && count > 0))
 		return SCOPE_ALL;
 	if (count == 0)

@@ -17,9 +17,9 @@ enum fail recurring_complete(struct operation *operation,
                              struct stripe_subscription *subscription) MUST_CHECK;
 
 /* The text. Items and discounts without a monthly value are counted as `uncounted`, with `reasons`: price
- * (no amount for one, but tiers or packages), interval, currency (another one), discount (its coupon has no
- * values, or what it takes off depends on others). `ours` is the text so far, whose inherited discounts stay
- * if the object does not show the customer; NULL: none. */
+ * (no amount for one, but tiers or packages), interval, currency (another one), discount (its coupon cannot
+ * be read, or what it takes off depends on others). `ours` is the text so far, whose inherited discounts
+ * stay if the object does not show the customer; NULL: none. */
 const char *recurring_text(struct arena *arena, const struct stripe_subscription *subscription,
                            const char *ours);
 

@@ -115,8 +115,6 @@ fetch_coupons(struct operation *operation, const struct stripe_discounts *discou
 		                  &coupon, &found));
 		if (found)
 			stripe_coupon_read(&coupon, discount);
-		else if (discount->shown)
-			discount->coupon = NULL;
 		TRY(fetch_amount(operation, id, currency, discount));
 	}
 	return FAIL_NONE;

@@ -297,6 +297,9 @@ static const struct {
         {MONTHLY("a", ""), OWN(TEN), {403}, "900", false},
         {MONTHLY("a", ""), CUSTOMERS(TEN), {403}, "900", false},
         {MONTHLY("a", OWN(TEN)) "," MONTHLY("b", ""), "", {403}, "1900", false},
+        /* Its products are not shown: of several items it may take nothing off of some. */
+        {TWO, OWN(TEN), {404}, "10000", true},
+        {TWO, CUSTOMERS(TEN), {403}, "10000", true},
         {MONTHLY("a", ""),
          OWN(SHOWN("'amount_off':5,'currency':'eur'")),
          {403, 403},
