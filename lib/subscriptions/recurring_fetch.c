@@ -41,7 +41,8 @@ item_named(const struct stripe_subscription *subscription, const char *id)
 	return NULL;
 }
 
-/* The array of items is another one afterwards: it may be shared. */
+/* The array of items is another one afterwards: it may be shared. `shown` does not have the customer, whose
+ * discount stays. */
 static void
 take_discounts(struct arena *arena, struct stripe_subscription *subscription,
                const struct stripe_subscription *shown)
@@ -49,7 +50,8 @@ take_discounts(struct arena *arena, struct stripe_subscription *subscription,
 	struct stripe_item *items =
 	        arena_array(arena, subscription->item_count + 1, sizeof(*items));
 
-	subscription->discounts = shown->discounts;
+	if (!subscription->inherits)
+		subscription->discounts = shown->discounts;
 	for (size_t i = 0; i < subscription->item_count; i++) {
 		const struct stripe_item *item = &subscription->items[i];
 		const struct stripe_item *other = item_named(shown, item->id);

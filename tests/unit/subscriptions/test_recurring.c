@@ -275,6 +275,18 @@ START_TEST(test_an_inherited_discount_stays)
 }
 END_TEST
 
+/* The customer's discount counts beside those of items, which are fetched by their ids. */
+START_TEST(test_an_inherited_discount_beside_an_items)
+{
+	SCRIPT(BODY(SOLD(ITEM("a", "1000", "month", "1", "1", OWN("'di_2'")),
+	                 CUSTOMERS(FOREVER("'percent_off':10")))),
+	       BODY(SOLD(ITEM("a", "1000", "month", "1", "1", OWN(FOREVER("'percent_off':50"))),
+	                 "")));
+	receive("evt_1");
+	ck_assert_str_eq(value_of(stored()), "450");
+}
+END_TEST
+
 #define SHOWN(value) "{'id':'di_1','coupon':{'id':'c','duration':'forever'," value "}}"
 #define MONTHLY(id, more) ITEM(id, "1000", "month", "1", "1", more)
 #define TEN SHOWN("'percent_off':10")
@@ -379,6 +391,7 @@ main(void)
 	tcase_add_loop_test(tcase, test_values, 0, sizeof(lives) / sizeof(*lives));
 	tcase_add_loop_test(tcase, test_deals, 0, sizeof(deals) / sizeof(*deals));
 	tcase_add_test(tcase, test_an_inherited_discount_stays);
+	tcase_add_test(tcase, test_an_inherited_discount_beside_an_items);
 	tcase_add_test(tcase, test_discounts_are_fetched);
 	tcase_add_loop_test(tcase, test_refused, 0, sizeof(refusals) / sizeof(*refusals));
 	tcase_add_test(tcase, test_away);
