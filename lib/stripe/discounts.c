@@ -85,12 +85,17 @@ stripe_discount_is_of(const struct stripe_discount *discount, const char *produc
 	return false;
 }
 
+/* It may be shown by its id alone. */
 static struct stripe_discount
 read_discount(const struct json_view *discount)
 {
 	struct stripe_discount out = {0};
 	struct json_view coupon;
 
+	if (!json_view_is_object(discount)) {
+		(void)json_view_text(discount, &out.id);
+		return out;
+	}
 	if (json_view_object(discount, "coupon", &coupon) ||
 	    (json_view_find(discount, "source.coupon", &coupon) &&
 	     json_view_is_object(&coupon))) {
@@ -101,6 +106,7 @@ read_discount(const struct json_view *discount)
 	} else
 		out = (struct stripe_discount){
 		        .known = true, .coupon = stripe_id_of(discount, "source.coupon")};
+	out.id = stripe_text_of(discount, "id");
 	return out;
 }
 
@@ -114,9 +120,7 @@ stripe_discounts_read(const struct json_view *object)
 
 	out.list = arena_array(object->arena, most + 1, sizeof(*out.list));
 	for (bool more = json_view_first(&list, &item); more; more = json_view_next(&item))
-		out.list[out.count++] = json_view_is_object(&item)
-		                                ? read_discount(&item)
-		                                : (struct stripe_discount){0};
+		out.list[out.count++] = read_discount(&item);
 	/* Before 2024 a subscription had one discount at most. */
 	if (out.count == 0 && json_view_object(object, "discount", &item))
 		out.list[out.count++] = read_discount(&item);

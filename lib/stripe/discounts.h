@@ -12,6 +12,7 @@
 #include "json/view.h"
 
 struct stripe_discount {
+	const char *id;       /* another one when its coupon is replaced; NULL: not known */
 	const char *coupon;   /* that is still to be fetched; NULL: the values are here */
 	bool shown;           /* the values are here, though perhaps not the products */
 	bool known;           /* the discount was expanded */

@@ -219,39 +219,62 @@ write_items(struct writer *writer)
 	json_out_close(json, ']');
 }
 
-/* Inherited discounts of the text so far, as text; NULL: none. */
+/* The ids of the subscription's discounts, as text. */
 static const char *
-inherited(struct arena *arena, const char *ours)
+ids_of(struct arena *arena, const struct stripe_discounts *discounts)
 {
-	struct json_view text, discounts;
+	struct json_out json = json_out_new(arena, 64);
+
+	json_out_open(&json, NULL, '[');
+	for (size_t i = 0; i < discounts->count; i++)
+		json_out_string(&json, NULL, discounts->list[i].id);
+	json_out_close(&json, ']');
+	return json.text.data;
+}
+
+/* Whether the object does not tell of the customer's discount, which the text so far has. */
+static bool
+keeps_inherited(struct arena *arena, const struct stripe_subscription *stripe, const char *ours,
+                struct json_view *text)
+{
 	bool inherits = false;
 
-	if (ours == NULL || !json_view_try(arena, ours, strlen(ours), &text) ||
-	    !json_view_bool(&text, "inherited", &inherits) || !inherits ||
-	    !json_view_list(&text, "discounts", &discounts))
-		return NULL;
-	return json_view_source(&discounts);
+	return !stripe->shows_customer && stripe->discounts.count == 0 && ours != NULL &&
+	       json_view_try(arena, ours, strlen(ours), text) &&
+	       json_view_bool(text, "inherited", &inherits) && inherits;
+}
+
+static void
+copy_list(struct json_out *json, const struct json_view *text, const char *name)
+{
+	struct json_view list;
+
+	if (json_view_list(text, name, &list))
+		json_out_raw(json, name, json_view_source(&list));
 }
 
 static void
 write_discounts(struct writer *writer, struct arena *arena, const char *ours)
 {
 	const struct stripe_discounts *discounts = &writer->stripe->discounts;
-	const char *kept = writer->stripe->shows_customer || discounts->count > 0
-	                           ? NULL
-	                           : inherited(arena, ours);
+	struct json_out *json = &writer->json;
+	struct json_view text;
+	bool keeps = keeps_inherited(arena, writer->stripe, ours, &text);
 
-	if (kept != NULL)
-		json_out_raw(&writer->json, "discounts", kept);
+	if (keeps) {
+		copy_list(json, &text, "discounts");
+		copy_list(json, &text, "discount_ids");
+	}
 	if (discounts->count > 0) {
-		json_out_open(&writer->json, "discounts", '[');
+		json_out_open(json, "discounts", '[');
 		for (size_t i = 0; i < discounts->count; i++)
 			if (writer->scopes[i] == SCOPE_ALL)
-				write_discount(&writer->json, &discounts->list[i]);
-		json_out_close(&writer->json, ']');
+				write_discount(json, &discounts->list[i]);
+		json_out_close(json, ']');
+		json_out_raw(json, "discount_ids", ids_of(arena, discounts));
 	}
-	if (kept != NULL || writer->stripe->inherits)
-		json_out_bool(&writer->json, "inherited", true);
+	if (keeps || writer->stripe->inherits)
+		json_out_bool(json, "inherited", true);
 }
 
 const char *
@@ -283,14 +306,28 @@ all_is_listed(const struct stripe_subscription *stripe)
 	return stripe_discounts_are_known(&stripe->discounts) && !stripe->has_more_items;
 }
 
+/* Whether the text is of the discounts that the list names, if it tells which there are. */
+static bool
+has_the_listed(struct arena *arena, const struct stripe_subscription *stripe, const char *ours)
+{
+	struct json_view text, ids;
+	const char *known = "[]";
+
+	if (!stripe->shows_customer && stripe->discounts.count == 0)
+		return true;
+	if (json_view_try(arena, ours, strlen(ours), &text) &&
+	    json_view_list(&text, "discount_ids", &ids))
+		known = json_view_source(&ids);
+	return text_equal(known, ids_of(arena, &stripe->discounts));
+}
+
 const char *
 recurring_listed(struct arena *arena, const struct stripe_subscription *stripe,
                  const char *ours)
 {
 	if (ours == NULL || all_is_listed(stripe))
 		return recurring_text(arena, stripe, ours);
-	if (*ours != '\0' && stripe->discounts.count > 0 &&
-	    strstr(ours, "\"discounts\"") == NULL)
+	if (*ours != '\0' && !has_the_listed(arena, stripe, ours))
 		return recurring_text(arena, stripe, ours);
 	return ours;
 }

@@ -275,6 +275,67 @@ START_TEST(test_an_inherited_discount_stays)
 }
 END_TEST
 
+#define MONTHLY(id, more) ITEM(id, "1000", "month", "1", "1", more)
+#define LISTED(id) "{'id':'" id "','source':{'type':'coupon','coupon':'c'}}"
+
+static const struct {
+	const char *stored, *listed;
+	bool same;
+} lists[] = {
+        {CUSTOMERS(LISTED("di_1")), CUSTOMERS(LISTED("di_1")), true},
+        {CUSTOMERS(LISTED("di_1")), CUSTOMERS(LISTED("di_7")), false},
+        {CUSTOMERS(LISTED("di_1")), CUSTOMERS("null"), false},
+        {CUSTOMERS("null"), CUSTOMERS(LISTED("di_1")), false},
+        {CUSTOMERS(LISTED("di_1")), OWN("'di_7'"), false},
+        {OWN(LISTED("di_1")), OWN("'di_1'"), true},
+        {OWN(LISTED("di_1")), OWN("'di_7'"), false},
+        {OWN(LISTED("di_1") "," LISTED("di_2")), OWN("'di_2','di_1'"), false},
+};
+
+static struct stripe_subscription
+listed_with(const char *more)
+{
+	const char *body =
+	        flow_body(arena_printf(task.arena, SOLD("%s", "%s"), MONTHLY("a", ""), more));
+	struct stripe_subscription subscription;
+	struct json_view object;
+
+	ck_assert(json_view_read_foreign(task.arena, body, strlen(body), &object));
+	ck_assert(stripe_subscription_read(&object, &subscription));
+	return subscription;
+}
+
+/* A coupon is replaced by another one. */
+START_TEST(test_other_discounts_are_listed)
+{
+	const char *sold =
+	        arena_printf(task.arena, SOLD("%s", "%s"), MONTHLY("a", ""), lists[_i].stored);
+	const struct stripe_subscription listed = listed_with(lists[_i].listed);
+	const char *text;
+
+	SCRIPT({.status = 200, .body = sold}, BODY(COUPON(LASTS "'percent_off':10")),
+	       BODY(COUPON(LASTS "'percent_off':10")));
+	receive("evt_1");
+	text = recurring_listed(task.arena, &listed, stored());
+	ck_assert(text_equal(text, stored()) == lists[_i].same);
+}
+END_TEST
+
+/* A text of before the ids is read, but written anew. */
+START_TEST(test_a_text_without_ids)
+{
+	const struct stripe_subscription untold = listed_with(""),
+	                                 listed = listed_with(CUSTOMERS(LISTED("di_1")));
+	const char *ours = flow_body(
+	        "{'currency':'usd','interval':'month','interval_count':1,'items':["
+	        "{'amount':'1000','quantity':1,'interval':'month','interval_count':1}],"
+	        "'discounts':[{'percent':'10'}],'inherited':true}");
+
+	ck_assert_str_eq(recurring_text(task.arena, &untold, ours), ours);
+	ck_assert_str_ne(recurring_listed(task.arena, &listed, ours), ours);
+}
+END_TEST
+
 /* The customer's discount counts beside those of items, which are fetched by their ids. */
 START_TEST(test_an_inherited_discount_beside_an_items)
 {
@@ -288,7 +349,6 @@ START_TEST(test_an_inherited_discount_beside_an_items)
 END_TEST
 
 #define SHOWN(value) "{'id':'di_1','coupon':{'id':'c','duration':'forever'," value "}}"
-#define MONTHLY(id, more) ITEM(id, "1000", "month", "1", "1", more)
 #define TEN SHOWN("'percent_off':10")
 
 static const struct {
@@ -391,6 +451,9 @@ main(void)
 	tcase_add_loop_test(tcase, test_values, 0, sizeof(lives) / sizeof(*lives));
 	tcase_add_loop_test(tcase, test_deals, 0, sizeof(deals) / sizeof(*deals));
 	tcase_add_test(tcase, test_an_inherited_discount_stays);
+	tcase_add_loop_test(tcase, test_other_discounts_are_listed, 0,
+	                    sizeof(lists) / sizeof(*lists));
+	tcase_add_test(tcase, test_a_text_without_ids);
 	tcase_add_test(tcase, test_an_inherited_discount_beside_an_items);
 	tcase_add_test(tcase, test_discounts_are_fetched);
 	tcase_add_loop_test(tcase, test_refused, 0, sizeof(refusals) / sizeof(*refusals));
