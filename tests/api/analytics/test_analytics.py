@@ -252,9 +252,9 @@ def test_check_has_time_for_all_customers(stack):
     holder.stdin.flush()
     assert holder.stdout.readline() == "held\n"
     checking = subprocess.Popen([stack.build_dir / "billingctl", "analytics", "check", "--offline"], text=True,
-                                env={**stack.env, "DB_STATEMENT_TIMEOUT_MS": "500"}, stdout=subprocess.PIPE)
+                                env={**stack.env, "DB_STATEMENT_TIMEOUT_MS": "2000"}, stdout=subprocess.PIPE)
     wait_for(lambda: stack.sql("SELECT 1 FROM pg_stat_activity JOIN pg_locks USING (pid) WHERE application_name = 'billingctl' "
-                               "AND NOT granted AND waitstart < clock_timestamp() - interval '600 ms'") or
+                               "AND NOT granted AND waitstart < clock_timestamp() - interval '2100 ms'") or
              checking.poll() is not None)
     holder.communicate("ROLLBACK;\n", timeout=60)
     answer = checking.communicate(timeout=60)[0]
