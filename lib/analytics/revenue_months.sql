@@ -1,6 +1,7 @@
 -- The months from $1 to $2 (their first days), of one currency ($3) or of all, each with what it began
 -- with, the movements by kind, and what it ended with. $4 is the present time: a month's numbers are final
--- when all that was due an hour after its end is booked; a customer of that hour may never have left.
+-- when all that was due an hour after its end is booked: a customer whose access ended in the month's last
+-- hour and is back within an hour never left, so the month waits for that hour.
 
 WITH sums AS MATERIALIZED (
   SELECT month, currency, kind, sum(amount) AS amount, sum(customers)::bigint AS customers

@@ -38,7 +38,7 @@ struct event_filter {
 	bool customers_only; /* only types that a customer may see */
 	struct instant from; /* created at this time or later */
 	struct instant to;   /* created before */
-	bool newest_first;   /* the cursor is the place before all that is read */
+	bool newest_first;   /* only events before the cursor are read, the newest first */
 };
 
 /* A page of the log. `page` was read from a cursor of this list, or is the

@@ -23,7 +23,7 @@ struct bill {
 	struct customer customer;
 };
 
-static const char latest_invoice[] = "expand[0]=latest_invoice&expand[1]=customer";
+static const char expanded[] = "expand[0]=latest_invoice&expand[1]=customer";
 
 /* Sends a part of the call. Its key follows from the call's and from the form: a repeated try sends the
  * same request under the same key, and another request under another one. */
@@ -139,8 +139,7 @@ create(struct operation *operation, const struct bill *bill)
 		return stripe_answer_unusable(operation->task);
 	TRY(stripe_lock(operation, id));
 	if (answer.replayed)
-		TRY(stripe_fetch(operation, "/v1/subscriptions/%s", id, latest_invoice,
-		                 &object));
+		TRY(stripe_fetch(operation, "/v1/subscriptions/%s", id, expanded, &object));
 	TRY(store(operation, bill, &object));
 	return stripe_call_done(operation, bill->call, &answer, id);
 }
@@ -219,7 +218,7 @@ update(struct operation *operation, const struct bill *bill, const struct json_v
 	         stripe_path(arena, "/v1/subscriptions/%s", stripe_id_of(object, "id")),
 	         form.text.data, &answer));
 	return stripe_fetch(operation, "/v1/subscriptions/%s", stripe_id_of(object, "id"),
-	                    latest_invoice, object);
+	                    expanded, object);
 }
 
 /* Sends what the subscription lacks; that of a contract that is over is cancelled. */
@@ -230,7 +229,7 @@ bring_in_line(struct operation *operation, const struct bill *bill, const char *
 	struct json_view object, item;
 
 	TRY(stripe_lock(operation, id));
-	TRY(stripe_fetch(operation, "/v1/subscriptions/%s", id, latest_invoice, &object));
+	TRY(stripe_fetch(operation, "/v1/subscriptions/%s", id, expanded, &object));
 	if (!stripe_subscription_read(&object, &subscription))
 		return stripe_answer_unusable(operation->task);
 	if (stripe_status_is_final(subscription.status))
