@@ -34,10 +34,15 @@ report_file_tally(struct task *task, const struct json_view *object, struct tall
 {
 	struct task reading = task_attempt(task);
 	struct json_view tally;
+	const char *version;
 
 	*out = (struct tally){0};
-	return json_view_object(object, "tally", &tally) &&
-	       tally_add(&reading, out, &tally) == FAIL_NONE;
+	if (!json_view_object(object, "tally", &tally) ||
+	    tally_add(&reading, out, &tally) != FAIL_NONE)
+		return false;
+	if (json_view_string(object, "version", &version))
+		(void)tally_set_version(out, version);
+	return true;
 }
 
 bool
@@ -64,6 +69,9 @@ report_file_write_tally(struct json_out *json, const struct tally *tally)
 	json_out_open(json, "tally", '{');
 	tally_write(tally, json);
 	json_out_close(json, '}');
+	/* Not in it, as an agent that does not know the version refuses other members there. */
+	if (*tally->version != '\0')
+		json_out_string(json, "version", tally->version);
 }
 
 enum fail
@@ -119,4 +127,6 @@ report_write(const struct report *report, struct json_out *json)
 	json_out_int(json, "active_devices", report->tally.active_devices);
 	json_out_int(json, "total_devices", report->tally.total_devices);
 	tally_write_metrics(&report->tally, json);
+	if (*report->tally.version != '\0')
+		json_out_string(json, "version", report->tally.version);
 }

@@ -21,7 +21,7 @@ const char *report_file_name(struct arena *arena, int64_t number);
 bool report_file_number(struct task *task, const struct state *state, const char *name,
                         struct json_view *object, int64_t *number);
 
-/* The member "tally" of an object in a file; false when it is not valid. */
+/* The member "tally" of an object in a file, and "version" beside it; false when it is not valid. */
 bool report_file_tally(struct task *task, const struct json_view *object, struct tally *out);
 void report_file_write_tally(struct json_out *json, const struct tally *tally);
 

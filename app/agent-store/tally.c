@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "base/wire.h"
 
 static enum fail
 refuse(struct task *task, const char *name, const char *why)
@@ -83,6 +82,27 @@ read_devices(struct task *task, const char *name, const struct json_view *value,
 	return FAIL_NONE;
 }
 
+const char *
+tally_set_version(struct tally *tally, const char *version)
+{
+	const char *why = wire_check_version(version);
+
+	if (why == NULL)
+		memcpy(tally->version, version, strlen(version) + 1);
+	return why;
+}
+
+static enum fail
+read_version(struct task *task, struct tally *tally, const struct json_view *value)
+{
+	const char *version, *why;
+
+	if (!json_view_text(value, &version))
+		return refuse(task, "version", "must be a string");
+	why = tally_set_version(tally, version);
+	return why == NULL ? FAIL_NONE : refuse(task, "version", why);
+}
+
 static enum fail
 add_member(struct task *task, struct tally *tally, const char *name,
            const struct json_view *value)
@@ -95,6 +115,8 @@ add_member(struct task *task, struct tally *tally, const char *name,
 		return add_metrics(task, tally, name, value, false);
 	if (strcmp(name, "levels") == 0)
 		return add_metrics(task, tally, name, value, true);
+	if (strcmp(name, "version") == 0)
+		return read_version(task, tally, value);
 	return refuse(task, name, "is unknown");
 }
 
@@ -132,6 +154,8 @@ tally_merge(struct tally *tally, const struct tally *later)
 		metric->value = from->level ? from->value : sum(metric->value, from->value);
 		metric->level = from->level;
 	}
+	if (*later->version != '\0')
+		(void)tally_set_version(tally, later->version);
 }
 
 void

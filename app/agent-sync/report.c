@@ -69,8 +69,27 @@ take_bad_metrics(struct arena *arena, const struct json_view *result, struct rep
 	return why;
 }
 
+/* Removes the version when the refusal names it: a service that takes none refuses the whole report. */
+static bool
+drop_version(const struct json_view *result, struct report *rest)
+{
+	struct json_view details, detail;
+	const char *field;
+
+	if (*rest->tally.version == '\0' || !json_view_list(result, "details", &details))
+		return false;
+	for (bool more = json_view_first(&details, &detail); more;
+	     more = json_view_next(&detail))
+		if (json_view_string(&detail, "field", &field) &&
+		    strcmp(field, "version") == 0) {
+			rest->tally.version[0] = '\0';
+			return true;
+		}
+	return false;
+}
+
 /* Keeps aside what the service refuses: some metrics, and then the rest is sent again, or else the
- * report. */
+ * report. A version is dropped. */
 static enum fail
 keep_aside(struct session *session, const struct report *report, const struct json_view *result)
 {
@@ -79,6 +98,10 @@ keep_aside(struct session *session, const struct report *report, const struct js
 	const char *why;
 
 	bad.tally = (struct tally){0};
+	if (drop_version(result, &rest)) {
+		session->resend = true;
+		return report_file_keep(task, session->state, &rest);
+	}
 	why = take_bad_metrics(task->arena, result, &rest, &bad);
 	log_line(LOG_LEVEL_ERROR, "the service refuses usage, which is kept aside",
 	         LOG_S("report_id", report->report_id),
@@ -172,7 +195,7 @@ send_all(struct session *session)
 	}
 }
 
-/* Each round that asks for another has taken metrics from a report, so there is an end. */
+/* Each round that asks for another has taken metrics or the version from a report, so there is an end. */
 void
 session_report(struct session *session)
 {

@@ -20,6 +20,7 @@ struct report_input {
 	struct instant reported_at;
 	const char *report_id;
 	struct any_object metrics;
+	const char *version;
 };
 
 const struct field usage_report_body[] = {
@@ -30,6 +31,7 @@ const struct field usage_report_body[] = {
         FIELD(struct report_input, reported_at, .nullable = true),
         FIELD(struct report_input, report_id, .nullable = true, .check = wire_check_id),
         FIELD(struct report_input, metrics, .nullable = true),
+        FIELD(struct report_input, version, .nullable = true, .check = wire_check_version),
         FIELD_END(struct report_input),
 };
 
@@ -60,6 +62,7 @@ read_report(const struct call *call, struct task *task, const struct report_inpu
 	        .reported_at =
 	                input->reported_at.known ? input->reported_at : INSTANT_MS(now_ms),
 	        .report_id = input->report_id,
+	        .version = input->version,
 	};
 	late = usage_check_time(out->reported_at, now_ms);
 	if (late != NULL)

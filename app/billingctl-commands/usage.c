@@ -136,9 +136,8 @@ const struct command usage_commands[] = {
          .example = "instance list jane@example.com", .summary = "List a customer's instances",
          .details = ONE_CUSTOMER, .options = page_options,
          REQUEST(HTTP_GET, API_CUSTOMER "/instances", .list = "instances",
-                 .columns =
-                         "instance_id kind state first_seen_at last_seen_at lease_expires_at "
-                         "active_devices total_devices")},
+                 .columns = "instance_id kind state version first_seen_at last_seen_at "
+                            "lease_expires_at active_devices total_devices")},
         {"instance", "activate", "CUSTOMER INSTANCE", run_request, API_READS,
          .example = "instance activate jane@example.com plant-7",
          .summary = "Activate an instance, or prolong its lease", .details = ONE_CUSTOMER,

@@ -25,6 +25,8 @@ FIRST = ("Alpen", "Amber", "Arctic", "Baltic", "Birch", "Blue", "Bright", "Cedar
          "Willow", "Winter")
 LAST = ("Controls", "Dairy", "Energy", "Farms", "Foods", "Freight", "Greenhouses", "Heating", "Hotels", "Labs", "Logistics",
         "Metering", "Mills", "Parks", "Pumps", "Robotics", "Sensors", "Stores", "Systems", "Utilities", "Water", "Works")
+# Of the vendor's product, at the installations.
+RELEASES = ("3.2.0", "3.2.0", "3.1.4", "3.2.0", "3.0.9")
 ENDINGS = ("GmbH", "Ltd", "AB", "BV", "Inc", "SAS", "ApS", "Oy")
 
 
@@ -96,6 +98,7 @@ class Customer:
         self.company = f"{name} {chance.choice(ENDINGS)}"
         self.email = f"{name.split()[0].lower()}.{number}@{name.split()[1].lower()}.example"
         self.id = self.stripe_id = None
+        self.number = number
         self.state = "trial"  # trial, paid, contract, unpaid, leaving, gone
         self.plan = None
         self.weeks = 0
@@ -144,6 +147,7 @@ class Customer:
                 made.append({
                     "customer_id": self.id, "instance_id": f"site-{site + 1}", "active_devices": devices,
                     "total_devices": devices + self.chance.randint(0, 2), "reported_at": at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                    "version": RELEASES[(self.number + site) % len(RELEASES)],
                     "metrics": {"mqtt_messages": devices * self.chance.randint(800, 1600),
                                 "api_calls": devices * self.chance.randint(40, 160), "storage_mb": 20 * devices + 4 * self.weeks}})
         return made

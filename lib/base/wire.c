@@ -1,6 +1,8 @@
 /* wire.c: checks of ids that the service and the customer's agent share. */
 #include "base/wire.h"
 
+#include <string.h>
+
 #include "base/text.h"
 
 bool
@@ -19,6 +21,19 @@ wire_check_id(const char *text)
 	               ? NULL
 	               : "must be 1 to 100 letters, digits, dots, colons, hyphens and "
 	                 "underscores";
+}
+
+const char *
+wire_check_version(const char *text)
+{
+	size_t length = strlen(text);
+	bool fine = length >= 1 && length <= WIRE_VERSION_MAX && text[0] != ' ' &&
+	            text[length - 1] != ' ';
+
+	for (size_t i = 0; fine && i < length; i++)
+		fine = text[i] >= ' ' && text[i] <= '~';
+	return fine ? NULL
+	            : "must be 1 to 64 printable ASCII characters without spaces at the ends";
 }
 
 const char *

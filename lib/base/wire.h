@@ -34,6 +34,13 @@ enum { WIRE_NONCE_LENGTH = 32 };
 /* The text is "cust_" and 32 lower-case hex digits. */
 bool wire_is_customer_id(const char *text);
 
+/* The most characters of the version of the vendor's product at an instance. */
+enum { WIRE_VERSION_MAX = 64 };
+
+/* NULL when the text can be such a version (1 to WIRE_VERSION_MAX printable ASCII characters, without
+ * a space at its ends), else why not. */
+const char *wire_check_version(const char *text);
+
 /* NULL when the text is the name of a kind of instance, else why not. */
 const char *wire_check_kind(const char *text);
 

@@ -85,7 +85,8 @@ active AS (
     lease_expires_at = greatest(i.lease_expires_at, EXCLUDED.lease_expires_at),
     released_at = NULL, transferred_to = NULL, kind = EXCLUDED.kind
   RETURNING instance_id, kind, first_seen_at, last_seen_at, activated_at, lease_expires_at,
-    released_at, latest_reported_at, active_devices, total_devices, metrics::text AS metrics),
+    released_at, latest_reported_at, version, active_devices, total_devices,
+    metrics::text AS metrics),
 
 -- The event is written with the key; a report may activate the instance at the same moment.
 keyed AS (
@@ -99,6 +100,7 @@ SELECT EXISTS (SELECT FROM keyed) AS is_new, r.in_use, r.others, r.kind, r.was_k
   a.first_seen_at AS "instance.first_seen_at", a.last_seen_at AS "instance.last_seen_at",
   a.activated_at AS "instance.activated_at", a.lease_expires_at AS "instance.lease_expires_at",
   a.released_at AS "instance.released_at", a.latest_reported_at AS "instance.latest_reported_at",
+  a.version AS "instance.version",
   a.active_devices AS "instance.active_devices", a.total_devices AS "instance.total_devices",
   a.metrics AS "instance.metrics"
 FROM room r LEFT JOIN active a ON true

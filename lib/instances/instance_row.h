@@ -11,15 +11,15 @@ extern const struct column instance_columns[];
 #define INSTANCE_ROW ROWS_OF(struct instance, instance_columns)
 #define INSTANCE_COLUMNS                                                                       \
 	"instance_id, kind, first_seen_at, last_seen_at, activated_at, lease_expires_at, "     \
-	"released_at, latest_reported_at, active_devices, total_devices, "                     \
+	"released_at, latest_reported_at, version, active_devices, total_devices, "            \
 	"metrics::text AS metrics"
 
 /* The columns of the member `instance` of a struct. */
 #define INSTANCE_MEMBERS                                                                       \
 	instance.instance_id, instance.kind, instance.first_seen_at, instance.last_seen_at,    \
 	        instance.activated_at, instance.lease_expires_at, instance.released_at,        \
-	        instance.latest_reported_at, instance.active_devices, instance.total_devices,  \
-	        instance.metrics
+	        instance.latest_reported_at, instance.version, instance.active_devices,        \
+	        instance.total_devices, instance.metrics
 
 /* An instance as the audit trail has it: a JSON object. */
 const char *instance_audited(struct operation *operation, const struct instance *instance);

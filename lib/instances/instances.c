@@ -27,7 +27,7 @@ static const char production[] = "production";
 
 const struct column instance_columns[] =
         COLUMNS(struct instance, instance_id, kind, first_seen_at, last_seen_at, activated_at,
-                lease_expires_at, released_at, latest_reported_at, active_devices,
+                lease_expires_at, released_at, latest_reported_at, version, active_devices,
                 total_devices, metrics);
 
 #define ROW INSTANCE_ROW
@@ -153,7 +153,7 @@ activate(struct operation *operation, const struct instance_lease *lease,
 
 static const struct column shown_columns[] =
         COLUMNS(struct instance, first_seen_at, last_seen_at, activated_at, lease_expires_at,
-                released_at, latest_reported_at, active_devices, total_devices);
+                released_at, latest_reported_at, version, active_devices, total_devices);
 
 void
 render_instance(struct json_out *json, const char *name, const struct instance *instance,

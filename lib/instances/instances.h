@@ -22,6 +22,7 @@ struct instance {
 	struct instant lease_expires_at;
 	struct instant released_at;
 	struct instant latest_reported_at; /* unknown: it never reported */
+	const char *version;               /* of the product there; NULL: no report had one */
 	int64_t active_devices;            /* by the newest report */
 	int64_t total_devices;
 	const char *metrics;
@@ -32,7 +33,7 @@ extern const struct statement_list instance_statements;
 /* "active", "released" or "expired". */
 const char *instance_state(const struct instance *instance, int64_t now_ms);
 
-/* As the API and the events show it; migration 038 has the same for statements. `name` is NULL within an
+/* As the API and the events show it; migration 052 has the same for statements. `name` is NULL within an
  * array and for the outermost value. */
 void render_instance(struct json_out *json, const char *name, const struct instance *instance,
                      int64_t now_ms);

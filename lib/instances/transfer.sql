@@ -36,7 +36,8 @@ active AS (
     lease_expires_at = greatest(i.lease_expires_at, EXCLUDED.lease_expires_at),
     released_at = NULL, transferred_to = NULL, kind = EXCLUDED.kind
   RETURNING instance_id, kind, first_seen_at, last_seen_at, activated_at, lease_expires_at,
-    released_at, latest_reported_at, active_devices, total_devices, metrics::text AS metrics),
+    released_at, latest_reported_at, version, active_devices, total_devices,
+    metrics::text AS metrics),
 
 -- As in activate.sql.
 keyed AS (
@@ -51,6 +52,7 @@ SELECT EXISTS (SELECT FROM keyed) AS is_new, b.in_use, b.is_taken, b.is_done, b.
   a.first_seen_at AS "instance.first_seen_at", a.last_seen_at AS "instance.last_seen_at",
   a.activated_at AS "instance.activated_at", a.lease_expires_at AS "instance.lease_expires_at",
   a.released_at AS "instance.released_at", a.latest_reported_at AS "instance.latest_reported_at",
+  a.version AS "instance.version",
   a.active_devices AS "instance.active_devices", a.total_devices AS "instance.total_devices",
   a.metrics AS "instance.metrics"
 FROM before b LEFT JOIN active a ON true

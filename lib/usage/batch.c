@@ -28,7 +28,7 @@ const struct statement_list usage_batch_statements = STATEMENT_LIST(statements);
 static const char *
 batch_text(struct task *task, const struct usage_item *items, size_t count)
 {
-	struct json_out json = json_out_new(task->arena, 64 + count * 320);
+	struct json_out json = json_out_new(task->arena, 64 + count * 340);
 
 	json_out_open(&json, NULL, '[');
 	for (size_t i = 0; i < count; i++) {
@@ -43,6 +43,7 @@ batch_text(struct task *task, const struct usage_item *items, size_t count)
 		json_out_raw(&json, "metrics", report->metrics);
 		json_out_time(&json, "reported_at", report->reported_at);
 		json_out_string(&json, "report_id", report->report_id);
+		json_out_string(&json, "version", report->version);
 		json_out_close(&json, '}');
 	}
 	json_out_close(&json, ']');

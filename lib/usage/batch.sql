@@ -9,14 +9,14 @@
 
 WITH item AS MATERIALIZED (
   SELECT index, nextval('usage_ids') AS usage_id, customer_id, instance_id, active_devices,
-    total_devices, metrics, reported_at, report_id,
+    total_devices, metrics, reported_at, report_id, version,
     (reported_at AT TIME ZONE 'UTC')::date AS day
   FROM (
     SELECT index, customer_id, instance_id, active_devices, total_devices, metrics, reported_at,
-      report_id
+      report_id, version
     FROM jsonb_to_recordset($1::jsonb) AS x (index bigint, customer_id text, instance_id text,
       active_devices bigint, total_devices bigint, metrics jsonb, reported_at timestamptz,
-      report_id text)
+      report_id text, version text)
     WHERE EXISTS (
       SELECT FROM customers c WHERE c.customer_id = x.customer_id AND c.deleted_at IS NULL)
     ORDER BY index) AS sent),
@@ -29,7 +29,7 @@ named AS (
 
 fresh AS MATERIALIZED (
   SELECT index, usage_id, customer_id, instance_id, active_devices, total_devices, metrics,
-    reported_at, report_id, day
+    reported_at, report_id, version, day
   FROM item WHERE report_id IS NULL OR usage_id IN (SELECT usage_id FROM named)),
 
 stored AS (
@@ -46,17 +46,28 @@ was AS MATERIALIZED (
     SELECT lease_expires_at FROM instances
     WHERE customer_id = f.customer_id AND instance_id = f.instance_id OFFSET 0) i),
 
+-- The reports; late ones tell no version. A join with `was` would cost the square of the batch's size.
+told AS MATERIALIZED (
+  SELECT usage_id, customer_id, instance_id, active_devices, total_devices, metrics, reported_at,
+    CASE WHEN version IS NULL THEN NULL
+      WHEN reported_at < (
+        SELECT latest_reported_at FROM instances i
+        WHERE i.customer_id = f.customer_id AND i.instance_id = f.instance_id) THEN NULL
+      ELSE version END AS version
+  FROM fresh f),
+
 -- A late report shows that its instance was there, not what it has now. It does not take up
 -- again what was released since.
 seen AS (
   INSERT INTO instances AS i (customer_id, instance_id, first_seen_at, last_seen_at,
     lease_expires_at, latest_usage_id, latest_reported_at, active_devices, total_devices, metrics,
-    change_id)
+    change_id, version)
   SELECT DISTINCT ON (customer_id, instance_id) customer_id, instance_id,
     least(min(reported_at) OVER same, $2::timestamptz), least(reported_at, $2::timestamptz),
     reported_at + $3::bigint * interval '1 ms', usage_id, reported_at, active_devices,
-    total_devices, metrics, usage_id
-  FROM fresh WINDOW same AS (PARTITION BY customer_id, instance_id)
+    total_devices, metrics, usage_id, first_value(version) OVER (
+      same ORDER BY version IS NULL, reported_at DESC, usage_id DESC)
+  FROM told WINDOW same AS (PARTITION BY customer_id, instance_id)
   ORDER BY customer_id, instance_id, reported_at DESC, usage_id DESC
   ON CONFLICT (customer_id, instance_id) DO UPDATE SET
     first_seen_at = least(i.first_seen_at, EXCLUDED.first_seen_at),
@@ -84,7 +95,11 @@ seen AS (
     metrics = CASE WHEN
       (COALESCE(i.latest_reported_at, '-infinity'), COALESCE(i.latest_usage_id, 0)) <=
       (EXCLUDED.latest_reported_at, EXCLUDED.latest_usage_id)
-      THEN EXCLUDED.metrics ELSE i.metrics END
+      THEN EXCLUDED.metrics ELSE i.metrics END,
+    version = CASE WHEN
+      (COALESCE(i.latest_reported_at, '-infinity'), COALESCE(i.latest_usage_id, 0)) <=
+      (EXCLUDED.latest_reported_at, EXCLUDED.latest_usage_id)
+      THEN COALESCE(EXCLUDED.version, i.version) ELSE i.version END
   RETURNING i.customer_id, i.instance_id, i.lease_expires_at, i AS whole),
 
 activated AS MATERIALIZED (

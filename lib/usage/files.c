@@ -86,6 +86,7 @@ struct report_input {
 	int64_t active_devices;
 	int64_t total_devices;
 	struct any_object metrics;
+	const char *version;
 };
 
 static const struct field report_fields[] = {
@@ -96,6 +97,7 @@ static const struct field report_fields[] = {
         FIELD(struct report_input, active_devices, .max = WIRE_DEVICES_MAX),
         FIELD(struct report_input, total_devices, .max = WIRE_DEVICES_MAX),
         FIELD(struct report_input, metrics, .nullable = true),
+        FIELD(struct report_input, version, .nullable = true),
         FIELD_END(struct report_input),
 };
 
@@ -238,15 +240,22 @@ check_chain(struct operation *operation, const struct file_input *input,
 	return FAIL_NONE;
 }
 
-/* NULL when all metrics are good; else why one is not, and the others are kept. A file cannot be sent
- * once more, so nothing good is refused with something bad. */
+/* NULL when version and all metrics are good; else why one is not, and the others are kept. A
+ * file cannot be sent once more, so nothing good is refused with something bad. */
 static const char *
-read_metrics(struct operation *operation, const struct any_object *metrics, const char **out)
+read_rest(struct operation *operation, const struct report_input *input,
+          struct usage_report *out)
 {
+	const char *why = input->version == NULL ? NULL : wire_check_version(input->version);
 	struct task reading = task_attempt(operation->task);
 	const struct field_error *bad;
 
-	if (usage_metrics_read(&reading, &operation->billing->plans, metrics, out) == FAIL_NONE)
+	if (why == NULL)
+		out->version = input->version;
+	else
+		(void)task_fail_field(&reading, "version", "%s", why);
+	if (usage_metrics_read(&reading, &operation->billing->plans, &input->metrics,
+	                       &out->metrics) == FAIL_NONE)
 		return NULL;
 	bad = reading.failure.fields;
 	return arena_printf(reading.arena, "%s %s; the rest is stored", bad->field,
@@ -313,8 +322,7 @@ import_reports(struct operation *operation, const struct file_input *file,
 		        read_report(operation, file, &object, &input, &items[valid].report);
 
 		if (why == NULL)
-			why = read_metrics(operation, &input.metrics,
-			                   &items[valid++].report.metrics);
+			why = read_rest(operation, &input, &items[valid++].report);
 		if (why != NULL)
 			refusals[out->refusal_count++] =
 			        (struct usage_refusal){input.number, why};

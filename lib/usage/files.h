@@ -7,7 +7,7 @@
  * time that it is presented. Its payload is
  *	{"customer_id", "instance_id", "chain", "file", "previous", "exported_at",
  *	 "reports": [{"first", "number", "report_id", "reported_at", "active_devices",
- *	 "total_devices", "metrics"}]}
+ *	 "total_devices", "metrics", "version"}]}
  * where `previous` is the SHA-256 of the chain's previous file.
  */
 #pragma once

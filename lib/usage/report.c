@@ -120,7 +120,7 @@ usage_report(struct operation *operation, const struct sha256 *digest,
 	                      param_time(task, report->reported_at), report->report_id,
 	                      param_now(operation),
 	                      param_time(task, INSTANT_MS(report->reported_at.ms + lease_ms)),
-	                      param_int(task, USAGE_PENDING_OF_REPORT)),
+	                      param_int(task, USAGE_PENDING_OF_REPORT), report->version),
 	           view, &found));
 	entitlement_terms_unpack(task->arena, &view->terms);
 	return FAIL_NONE;

@@ -33,6 +33,7 @@ struct usage_report {
 	int64_t corrects;      /* the report that this one replaces, or 0 */
 	const char *reason;    /* of a correction */
 	int64_t superseded_by; /* the correction that replaces this one, or 0 */
+	const char *version;   /* of the product there, or NULL; only the instance keeps it */
 };
 
 /* How much a customer uses at this moment. */

@@ -3,6 +3,7 @@
 --
 -- $1 digest of the key  $2 customer  $3 instance  $4 active devices  $5 total devices  $6 metrics
 -- $7 reported_at  $8 report_id or NULL  $9 now  $10 end of the lease  $11 at most so many pending
+-- $12 version or NULL
 --
 -- Every part sees the rows as they were before, and what other parts return. All statements
 -- take locks in one order: report ids, instances, usage_fleets, days, metrics, events. batch.sql stores
@@ -42,14 +43,14 @@ was AS MATERIALIZED (
   SELECT lease_expires_at FROM instances WHERE customer_id = $2 AND instance_id = $3),
 
 -- A late report shows that its instance was there, not what it has now. It does not take up
--- again what was released since.
+-- again what was released since. A report without a version leaves the one that is known.
 seen AS (
   INSERT INTO instances AS i (customer_id, instance_id, first_seen_at, last_seen_at,
     lease_expires_at, latest_usage_id, latest_reported_at, active_devices, total_devices, metrics,
-    change_id)
+    change_id, version)
   SELECT customer_id, $3, least($7::timestamptz, $9::timestamptz),
     least($7::timestamptz, $9::timestamptz), $10::timestamptz, usage_id, $7::timestamptz,
-    $4::bigint, $5::bigint, $6::jsonb, usage_id
+    $4::bigint, $5::bigint, $6::jsonb, usage_id, $12::text
   FROM fresh
   ON CONFLICT (customer_id, instance_id) DO UPDATE SET
     first_seen_at = least(i.first_seen_at, EXCLUDED.first_seen_at),
@@ -77,7 +78,11 @@ seen AS (
     metrics = CASE WHEN
       (COALESCE(i.latest_reported_at, '-infinity'), COALESCE(i.latest_usage_id, 0)) <=
       (EXCLUDED.latest_reported_at, EXCLUDED.latest_usage_id)
-      THEN EXCLUDED.metrics ELSE i.metrics END
+      THEN EXCLUDED.metrics ELSE i.metrics END,
+    version = CASE WHEN
+      (COALESCE(i.latest_reported_at, '-infinity'), COALESCE(i.latest_usage_id, 0)) <=
+      (EXCLUDED.latest_reported_at, EXCLUDED.latest_usage_id)
+      THEN COALESCE(EXCLUDED.version, i.version) ELSE i.version END
   RETURNING i.active_devices, i.lease_expires_at, i.metrics, i.kind, i AS whole),
 
 -- Of reports that come at the same moment one takes the key.

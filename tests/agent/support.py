@@ -59,6 +59,7 @@ class Vendor:
         self.lose_answers = 0     # reports are taken, but the answer is lost
         self.list_is_blocked = False
         self.metrics = None       # the metrics that the service knows, by name
+        self.knows_versions = True
 
     def issue(self, **claims):
         """Issues a new licence; `claims` as generate.claims() takes them."""
@@ -80,7 +81,9 @@ class Vendor:
         for index, report in enumerate(body["reports"]):
             self.sends += 1
             known = report["report_id"] in self.reports
-            bad = [name for name in report["metrics"] if self.metrics and name not in self.metrics]
+            bad = [f"metrics.{name}" for name in report["metrics"] if self.metrics and name not in self.metrics]
+            if "version" in report and not self.knows_versions:
+                bad = ["version"]
             status = "invalid" if self.refuse_reports or bad else \
                 "duplicate" if known else "created"
             if status == "created":
@@ -89,8 +92,7 @@ class Vendor:
                 self.reports[report["report_id"]] = report
             results.append({"index": index, "status": status,
                             **({"error": "no"} if status == "invalid" else {}),
-                            **({"details": [{"field": f"metrics.{name}", "message": "is unknown"}
-                                            for name in bad[:20]]} if bad else {})})
+                            **({"details": [{"field": name, "message": "is unknown"} for name in bad[:20]]} if bad else {})})
         return {"results": results}
 
     def counted(self, name):

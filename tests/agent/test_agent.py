@@ -319,6 +319,22 @@ def test_usage_is_reported_once(agent, vendor):
     assert vendor.counted("messages") == 13 and vendor.numbers() == [(1, 1), (2, 2)]
 
 
+def test_version_of_the_application(agent, vendor):
+    """The newest version goes with each report; a service that takes none gets the reports without it."""
+    agent.run("usage", '{"version": "3.1.4", "counts": {"messages": 1}}')
+    agent.once()
+    agent.run("usage", '{"version": "3.2.0"}')
+    agent.once()
+    agent.run("usage", '{"counts": {"messages": 2}}')
+    agent.once()
+    assert [report.get("version") for report in vendor.reports.values()] == ["3.1.4", "3.2.0", "3.2.0"]
+    vendor.knows_versions = False
+    agent.run("usage", '{"counts": {"messages": 4}}')
+    agent.once()
+    assert "version" not in list(vendor.reports.values())[3] and not agent.unsent()
+    assert vendor.counted("messages") == 7 and not list((agent.state / "usage").glob("*.refused"))
+
+
 def test_once_keeps_to_the_buffer(new_agent, vendor):
     """With --once alone an outage leaves no more than AGENT_BUFFER_REPORTS reports either."""
     agent = new_agent(AGENT_BUFFER_REPORTS=10)
@@ -510,6 +526,8 @@ def test_lost_answers_before_an_outage(new_agent, vendor):
     '{"counts": []}', '{"counts": {"Bad Name": 1}}', '{"counts": {"a": -1}}',
     '{"counts": {"a": 9007199254740992}}', '{"counts": {"a": 1}, "counts": {"a": 1}}',
     json.dumps({"counts": {f"m{i}": 1 for i in range(33)}}),
+    '{"version": 3.2}', '{"version": ""}', '{"version": " 1"}', '{"version": "\\u00e9"}',
+    json.dumps({"version": "x" * 65}),
 ])
 def test_bad_usage(shared, body):
     """Invalid usage is refused with a code, and nothing of it is kept."""

@@ -27,6 +27,7 @@ export function showInstallations(account, again) {
       { name: "Kind", show: (row) => row.kind },
       { name: "State", show: (row) => badge(row.state) },
       { name: "Last contact", show: (row) => ago(row.last_seen_at) },
+      { name: "Version", show: (row) => row.version },
       { name: "Devices", number: true, show: (row) => number(row.active_devices) },
       { name: "Action", show: (row) => (row.state === "active" ? releaseButton(account, row, again) : "") },
     ],

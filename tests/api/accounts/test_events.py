@@ -184,7 +184,7 @@ def test_use(api, events_of):
     for name, devices in (("a", 8), ("a", 8), ("b", 0)):
         expect(customer.client.post("/api/usage/report", {
             "customer_id": customer.id, "instance_id": name, "active_devices": devices,
-            "total_devices": devices}), 201)
+            "total_devices": devices, "version": "3.2.0"}), 201)
     wait_for(lambda: "usage.threshold" in types(events_of(customer.client)))
     path = f"/api/customers/{customer.id}/instances"
     released = expect(customer.client.delete(f"{path}/b"), 200)["instance"]
@@ -193,5 +193,6 @@ def test_use(api, events_of):
         ("instance.activated", "a"), ("instance.activated", "b"), ("instance.released", "b"),
         ("usage.threshold", None)]
     assert [event["data"] for event in told if event["type"] == "instance.released"] == [released]
+    assert {event["data"]["version"] for event in told if "instance_id" in event["data"]} == {"3.2.0"}
     assert [event["data"] for event in told if event["type"] == "usage.threshold"] == [
         {"name": "devices", "limit": 10, "in_use": 8, "threshold": 80}]

@@ -21,13 +21,13 @@ def rows_of(answer):
 def test_the_json_export(api):
     customer = api.sign_up(company_name="Acme")
     one = send(customer, instance_id="a", active_devices=1, total_devices=2,
-               metrics={"api_calls": 3})["report"]
+               metrics={"api_calls": 3}, version="3.2.0")["report"]
     got = expect(customer.client.get(f"/api/customers/{customer.id}/export"), 200)
     assert got["customer"] == customer.answer["customer"]
     assert got["subscription"] == customer.answer["subscription"]
     assert [key["scopes"] for key in got["keys"]] == [["license", "usage", "billing"]]
     assert [license["reason"] for license in got["licenses"]] == ["sign_up"]
-    assert [instance["instance_id"] for instance in got["instances"]] == ["a"]
+    assert [(one["instance_id"], one["version"]) for one in got["instances"]] == [("a", "3.2.0")]
     assert got["usage_days"][0]["metrics"] == {"api_calls": 3}
     assert (got["reports"], got["invoices"], got["next_cursor"]) == ([one], [], None)
     expect(api.nobody.post("/api/session", {"api_key": customer.api_key},

@@ -112,6 +112,11 @@ def test_an_operator_at_work(place, browser):
     entitled = expect(customer.client.get(f"/api/customers/{customer.id}/entitlements"), 200)
     assert entitled["features"]["maxDevices"]["value"] == 80
 
+    version = "<b onclick=pwned()>3.2.0</b>"
+    expect(customer.client.post("/api/usage/report", {"customer_id": customer.id, "instance_id": "plant-7", "version": version}), 201)
+    browser.go(f"#/customer/{customer.id}/installations")
+    browser.sees("plant-7", version)
+
     browser.go(f"#/customer/{customer.id}/licences")
     browser.press("Cancel and revoke …")
     browser.sees("This cannot be undone.")

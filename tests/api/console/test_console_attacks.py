@@ -39,6 +39,7 @@ def attack(stack, payload):
     customer = stack.api.sign_up(company_name=payload)
     path = f"/api/customers/{customer.id}"
     expect(customer.client.post(f"{path}/keys", {"name": payload[:100]}), 201)
+    expect(customer.client.post("/api/usage/report", {"customer_id": customer.id, "instance_id": "a", "version": payload[:64]}), 201)
     expect(owner.put(f"{path}/overrides", {"features": {"maxDevices": 80}, "reason": payload}), 200)
     contract = expect(owner.post(f"{path}/contracts", {
         "plan": "enterprise", "billing": "manual", "ends_at": "2040-01-01T00:00:00Z",

@@ -266,8 +266,10 @@ def test_markup_is_text(shop, browser):
     for index, markup in enumerate(MARKUP):
         expect(evil.client.post(f"/api/customers/{evil.id}/keys", {"name": markup[:100], "scopes": ["license"]}), 201)
         expect(evil.client.put(f"/api/customers/{evil.id}/instances/javascript:pwned.{index}", {}), 201)
+        expect(evil.client.post("/api/usage/report", {"customer_id": evil.id, "instance_id": f"javascript:pwned.{index}",
+                                                      "version": f"of {markup}"}), 201)
     sign_in(browser, evil)
-    browser.sees(MARKUP[0], MARKUP[1], "javascript:pwned.1")
+    browser.sees(MARKUP[0], f"of {MARKUP[1]}", "javascript:pwned.1")
     browser.press("Release javascript:pwned.1")
     browser.press("Release", "dialog[open] button")
     browser.sees("javascript:pwned.1 is released")

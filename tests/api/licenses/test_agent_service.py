@@ -219,7 +219,7 @@ def test_usage_by_file(agent, stack, api, tmp_path):
     alone = offline(agent)
     files = []
     for number in range(1, 5):
-        alone("usage", json.dumps({"active_devices": number, "total_devices": 9,
+        alone("usage", json.dumps({"active_devices": number, "total_devices": 9, "version": f"3.{number}",
                                    "counts": {"mqtt_messages": 10}}), statuses=(0,))
         files.append(tmp_path / f"{number}.usage")
         made = alone("export", str(files[-1]), statuses=(0,))
@@ -243,6 +243,8 @@ def test_usage_by_file(agent, stack, api, tmp_path):
     reports = api.owner.get(f"/api/usage/{agent.customer.id}").json()["reports"]
     assert sorted(one["active_devices"] for one in reports) == [1, 2, 3, 4]
     assert sum(one["metrics"]["mqtt_messages"] for one in reports) == 40
+    instance, = api.owner.get(f"/api/customers/{agent.customer.id}/instances").json()["instances"]
+    assert instance["version"] == "3.4"
 
 
 @pytest.mark.parametrize("numbers", ["1-9223372036854775807", "1-9223372036854775808", "0-9",
@@ -338,18 +340,20 @@ def test_keys_of_before_the_file_keys(stack, api):
 
 
 def test_a_bad_metric_in_a_file(stack, api):
-    """The metrics that the plans know are stored; the unknown one is listed."""
+    """The metrics that the plans know are stored; the unknown one is listed, as is a version of another form."""
     customer = api.sign_up()
     made = {"first": 1, "number": 1, "report_id": "r1", "reported_at": rfc3339(time.time()),
             "active_devices": 1, "total_devices": 1,
             "metrics": {"mqtt_messages": 5, "nope": 120, "storage_mb": 7}}
-    text = file_signed_with(customer.api_key, {**file_claims(customer.id), "reports": [made]})
+    unfit = {**made, "number": 2, "first": 2, "report_id": "r2", "metrics": {}, "version": "3.2 "}
+    text = file_signed_with(customer.api_key, {**file_claims(customer.id), "reports": [made, unfit]})
     done = stack.billingctl("--json", "usage", "import", "-", check=False, input=text)
     said = json.loads(done.stdout)
-    assert done.returncode == 3 and (said["created"], said["refused"]) == (1, 1)
-    assert said["refusals"] == [{"number": 1, "why": "metrics.nope is not a known metric; the rest "
-                                                     "is stored"}]
-    report, = api.owner.get(f"/api/usage/{customer.id}").json()["reports"]
+    assert done.returncode == 3 and (said["created"], said["refused"]) == (2, 2)
+    assert said["refusals"] == [
+        {"number": 1, "why": "metrics.nope is not a known metric; the rest is stored"},
+        {"number": 2, "why": "version must be 1 to 64 printable ASCII characters without spaces at the ends; the rest is stored"}]
+    _, report = api.owner.get(f"/api/usage/{customer.id}").json()["reports"]
     assert report["metrics"] == {"mqtt_messages": 5, "storage_mb": 7}
 
 

@@ -53,6 +53,25 @@ def test_a_report_makes_an_instance_known(api):
     assert instances(api.owner, api.sign_up()) == {}
 
 
+def test_version(api):
+    """The newest report that has a version tells it, one by one and in a batch; none and null leave it."""
+    customer = api.sign_up()
+    for sent, shown in (({}, None), ({"version": "3.1.4"}, "3.1.4"), ({"version": None}, "3.1.4"),
+                        ({"version": "~" * 64}, "~" * 64), ({}, "~" * 64), ({"version": "!"}, "!")):
+        assert "version" not in report(customer.client, customer, "a", **sent)["report"]
+        assert instances(api.viewer, customer)["a"]["version"] == shown
+    batch = expect(customer.client.post("/api/usage/reports", {"reports": [
+        {"customer_id": customer.id, "instance_id": name, **sent} for name, sent in (
+            ("a", {"version": "3.2.0 (build 7)"}), ("a", {}), ("b", {}))]}), 200)
+    assert batch["created"] == 3
+    found = instances(customer.client, customer)
+    assert (found["a"]["version"], found["b"]["version"]) == ("3.2.0 (build 7)", None)
+    for changed in (customer.client.put(path_of(customer, "a")), customer.client.delete(path_of(customer, "a"))):
+        assert expect(changed, 200)["instance"]["version"] == "3.2.0 (build 7)"
+    listed = api.stack.billingctl("instance", "list", customer.id).stdout
+    assert "version" in listed and "3.2.0 (build 7)" in listed
+
+
 def test_activate_and_release(api, stack):
     customer = api.sign_up()
     path = path_of(customer, "plant-7")

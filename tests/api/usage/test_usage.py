@@ -90,7 +90,10 @@ def test_fifty_times_at_once_is_one_report(api, stack):
     ({"metrics": {"steps": 1}}, "metrics.steps"),
     ({"metrics": {"api_calls": 1.5}}, "metrics.api_calls"),
     ({"metrics": {"api_calls": -1}}, "metrics.api_calls"),
-    ({"metrics": {"api_calls": 2**53}}, "metrics.api_calls"), ({"plan": "x"}, "plan")])
+    ({"metrics": {"api_calls": 2**53}}, "metrics.api_calls"), ({"plan": "x"}, "plan"),
+    ({"version": "x" * 65}, "version"), ({"version": ""}, "version"), ({"version": " 1"}, "version"),
+    ({"version": "1 "}, "version"), ({"version": "1\n2"}, "version"), ({"version": "\x7f"}, "version"),
+    ({"version": "é"}, "version"), ({"version": 3.2}, "version")])
 def test_bad_reports(api, stack, members, field):
     customer = api.sign_up()
     refused = expect(customer.client.post("/api/usage/report", report(customer, **members)), 400,

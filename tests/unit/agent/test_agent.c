@@ -95,6 +95,30 @@ START_TEST(test_a_report)
 }
 END_TEST
 
+/* The newest version is kept for all later reports, also when reports are merged. */
+START_TEST(test_version_of_the_application)
+{
+	struct report *reports = NULL;
+	struct spool spool;
+
+	spool_open(&task, &state, &spool);
+	post(&spool, "{\"version\":\"3.1.4\"}");
+	make_report(&spool, 1000);
+	post(&spool, "{\"version\":\"3.2.0\"}");
+	make_report(&spool, 2000);
+	spool_open(&task, &state, &spool);
+	post(&spool, "{\"counts\":{\"a\":2}}");
+	make_report(&spool, 3000);
+	ck_assert_uint_eq(list(&reports), 3);
+	ck_assert_str_eq(reports[0].tally.version, "3.1.4");
+	ck_assert_str_eq(reports[1].tally.version, "3.2.0");
+	ck_assert_str_eq(reports[2].tally.version, "3.2.0");
+	ck_assert_int_eq(spool_compact(&task, &state, 1), FAIL_NONE);
+	ck_assert_uint_eq(list(&reports), 1);
+	ck_assert_str_eq(reports[0].tally.version, "3.2.0");
+}
+END_TEST
+
 /* A crash between the two writes of a report, before and after it was sent. */
 START_TEST(test_crash_in_a_report)
 {
@@ -315,6 +339,7 @@ main(void)
 	tcase_set_timeout(tcase, 120);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, test_a_report);
+	tcase_add_test(tcase, test_version_of_the_application);
 	tcase_add_test(tcase, test_crash_in_a_report);
 	tcase_add_loop_test(tcase, test_impossible_numbers, 0, ROWS(impossible));
 	tcase_add_test(tcase, test_full_buffer);

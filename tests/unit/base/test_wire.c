@@ -1,4 +1,4 @@
-/* test_wire.c: the forms of ids that the service and the agent share. */
+/* test_wire.c: the forms of ids and versions that the service and the agent share. */
 #include "support/suite.h"
 
 #include "base/wire.h"
@@ -51,6 +51,25 @@ START_TEST(test_instance_and_report_ids)
 }
 END_TEST
 
+/* 64 characters. */
+#define V64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static const struct {
+	const char *version;
+	bool fine;
+} versions[] = {
+        {"3", true},  {"3.2.0 (build 7)", true}, {"!~", true},     {V64, true},
+        {"", false},  {V64 "x", false},          {" 3", false},    {"3 ", false},
+        {" ", false}, {"3\n2", false},           {"3\x7f", false}, {"caf\xc3\xa9", false},
+};
+
+START_TEST(test_versions)
+{
+	ck_assert_msg((wire_check_version(versions[_i].version) == NULL) == versions[_i].fine,
+	              "%s", versions[_i].version);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -59,6 +78,7 @@ main(void)
 
 	tcase_add_loop_test(tcase, test_customer_ids, 0, ROWS(customers));
 	tcase_add_loop_test(tcase, test_instance_and_report_ids, 0, ROWS(names));
+	tcase_add_loop_test(tcase, test_versions, 0, ROWS(versions));
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
 }

@@ -6,6 +6,7 @@
 
 #include "instances/instances.h"
 #include "limits/limits.h"
+#include "usage/batch.h"
 
 enum { NAMES = 12, STEPS = 200, CROWD = 8, ROOM = 3, ROOM_OF_OTHERS = 2, LEASE_HOURS = 2 };
 
@@ -395,6 +396,93 @@ START_TEST(test_moves_are_bounded)
 }
 END_TEST
 
+/* A report of the instance "v" so long ago. */
+static struct usage_report
+report_with(const char *version, int64_t ago_ms)
+{
+	struct usage_report report = usage_sample(ago_ms, NULL, 1);
+
+	report.instance_id = "v";
+	report.version = version;
+	return report;
+}
+
+static void
+report_version(const char *version, int64_t ago_ms)
+{
+	struct usage_report report = report_with(version, ago_ms);
+	bool created;
+
+	ck_assert_int_gt(usage_store(&operation, &report, &created), 0);
+}
+
+/* Stores two reports by one statement. */
+static void
+report_two(struct usage_report first, struct usage_report second)
+{
+	struct usage_item items[] = {{.report = first}, {.report = second}};
+
+	fine(usage_report_batch(&operation, items, 2));
+	ck_assert_int_eq(items[0].status, USAGE_CREATED);
+	ck_assert_int_eq(items[1].status, USAGE_CREATED);
+}
+
+/* Compares the version of the instance "v" in the list; NULL: it has none. */
+static void
+version_is(const char *wanted)
+{
+	struct page page = {.limit = 10};
+	const struct instance *rows;
+	size_t count;
+
+	fine(instance_list(&operation, customer_id, &page, &rows, &count));
+	ck_assert_uint_eq(count, 1);
+	if (wanted == NULL)
+		ck_assert_ptr_null(rows->version);
+	else
+		ck_assert_str_eq(rows->version, wanted);
+}
+
+/* The newest report tells the version. One without it, and a late one, change nothing. */
+START_TEST(test_version)
+{
+	activate("v", NULL);
+	version_is(NULL);
+	report_version(NULL, 9 * HOUR_MS);
+	version_is(NULL);
+	report_version("3.1.4", 8 * HOUR_MS);
+	version_is("3.1.4");
+	report_version(NULL, 7 * HOUR_MS);
+	version_is("3.1.4");
+	report_version("3.2.0", 7 * HOUR_MS);
+	report_version("3.0.0", 8 * HOUR_MS);
+	version_is("3.2.0");
+	activate("v", NULL);
+	version_is("3.2.0");
+	release("v");
+	version_is("3.2.0");
+}
+END_TEST
+
+/* As when the reports of a batch came one by one, from the oldest to the newest. */
+START_TEST(test_version_of_a_batch)
+{
+	report_two(report_with("1", 9 * HOUR_MS), report_with(NULL, 8 * HOUR_MS));
+	version_is("1");
+	report_two(report_with("3", 6 * HOUR_MS), report_with("2", 7 * HOUR_MS));
+	version_is("3");
+	/* Late reports, both and one of the two. */
+	report_two(report_with("4", 8 * HOUR_MS), report_with("4", 7 * HOUR_MS));
+	version_is("3");
+	report_two(report_with("4", 7 * HOUR_MS), report_with(NULL, 5 * HOUR_MS));
+	version_is("3");
+	report_two(report_with(NULL, 4 * HOUR_MS), report_with(NULL, 3 * HOUR_MS));
+	version_is("3");
+	report_two(report_with("5", 2 * HOUR_MS), report_with("6", 2 * HOUR_MS));
+	version_is("6");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -413,6 +501,8 @@ main(void)
 	tcase_add_test(tcase, test_cost_is_that_of_a_small_fleet);
 	tcase_add_test(tcase, test_transfer);
 	tcase_add_test(tcase, test_moves_are_bounded);
+	tcase_add_test(tcase, test_version);
+	tcase_add_test(tcase, test_version_of_a_batch);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
 }

@@ -44,6 +44,7 @@ report(const char *id, const char *metrics)
 
 	row.instance_id = id;
 	row.metrics = metrics;
+	row.version = "3.2.0";
 	ck_assert_int_gt(usage_store(&operation, &row, &created), 0);
 }
 
