@@ -4,7 +4,8 @@
  * A connection is made only to an address that a function of the caller admits at that moment, so a name
  * that changes its address reaches nothing else. TLS is verified (1.2 or newer). No redirect is
  * followed, no proxy, .netrc or cookie of the environment used. Of an answer only the first bytes are
- * read; then the connection is closed. A head of more than 64 KB, interim answers included, is a failure. Make it after fork().
+ * read; then the connection is closed. A head of more than 64 KB, interim answers included, is a failure.
+ * Make it after fork().
  */
 #pragma once
 

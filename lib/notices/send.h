@@ -31,5 +31,6 @@ struct notice_sender {
 
 /* A job: sends one notice by `operation->mailer`. An attempt is counted before it begins, and an answer that the
  * database could not take is kept until it can. So a notice arrives twice only when the answer to its text was
- * lost, be it on the network or with this process. */
+ * lost, be it on the network or with this process, or when this process lost its database for longer than the
+ * claim lasts and another one claimed the notice. */
 enum fail notice_send_run(struct operation *operation, int64_t *done) MUST_CHECK;
