@@ -3,11 +3,11 @@
 -- one delivery are not further apart. Tells also whether it answers again after a minute of failures.
 --
 -- $1 endpoint  $2 now  $3 an attempt succeeded  $4 one failed after that  $5 when to go on, or NULL
--- $6 it is gone
+-- $6 it is gone  $7 the URL that was asked: of another one nothing is known
 
 WITH before AS MATERIALIZED (
   SELECT endpoint_id, failing_since FROM webhook_endpoints
-  WHERE endpoint_id = $1 AND state = 'enabled' FOR NO KEY UPDATE)
+  WHERE endpoint_id = $1 AND state = 'enabled' AND url = $7 FOR NO KEY UPDATE)
 
 UPDATE webhook_endpoints e SET
   last_success_at = CASE WHEN $3::boolean THEN $2::timestamptz ELSE last_success_at END,

@@ -17,6 +17,7 @@ void
 delivery_free(struct delivery *delivery)
 {
 	free(delivery->body);
+	free(delivery->url);
 	free(delivery);
 }
 

@@ -11,6 +11,7 @@ struct delivery {
 	struct delivery *next;
 	struct lane *lane;
 	char *body; /* NULL: the event is no longer kept */
+	char *url;  /* that was asked; NULL: none */
 	char row_id[40];
 	char event_id[48];
 	int64_t attempts;

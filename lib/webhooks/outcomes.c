@@ -86,6 +86,7 @@ outcome_of(struct operation *operation, const struct outcome *outcome,
 	struct webhook_outcome out = {
 	        .endpoint_id = delivery->lane->endpoint_id,
 	        .row_id = delivery->row_id,
+	        .url = verdict->delivered || delivery->test ? NULL : delivery->url,
 	        .state = verdict->delivered ? "delivered" : "failed",
 	        .attempted_at = INSTANT_MS(delivery->started_ms),
 	        .status = outcome->answer.status,
@@ -217,10 +218,19 @@ health_of(struct batch *batch, struct lane *lane)
 		batch->health[i] = batch->health[i - 1];
 		batch->lanes[i] = batch->lanes[i - 1];
 	}
-	batch->health[place] = (struct webhook_health){.endpoint_id = lane->endpoint_id};
+	batch->health[place] =
+	        (struct webhook_health){.endpoint_id = lane->endpoint_id, .url = lane->url};
 	batch->lanes[place] = lane;
 	batch->endpoints++;
 	return &batch->health[place];
+}
+
+/* A test tells nothing of the endpoint, nor does an answer of a URL that it had before, nor an event that was
+ * not sent. */
+static bool
+counts_as_health(const struct delivery *delivery)
+{
+	return !delivery->test && text_equal(delivery->url, delivery->lane->url);
 }
 
 static void
@@ -233,7 +243,7 @@ gather(const struct outcomes *outcomes, struct operation *operation, struct batc
 
 		batch->rows[batch->count] = outcome_of(operation, o, &verdict);
 		count(&batch->counts, o->delivery, &verdict, &batch->rows[batch->count++]);
-		if (!o->delivery->test)
+		if (counts_as_health(o->delivery))
 			add_health(operation, health_of(batch, o->delivery->lane), &verdict);
 	}
 }

@@ -170,6 +170,7 @@ write_outcome(struct json_out *json, const struct webhook_outcome *outcome)
 	json_out_open(json, NULL, '{');
 	json_out_string(json, "endpoint_id", outcome->endpoint_id);
 	json_out_string(json, "row_id", outcome->row_id);
+	json_out_string(json, "url", outcome->url);
 	json_out_string(json, "state", outcome->state);
 	json_out_time(json, "due_at", outcome->due_at);
 	json_out_time(json, "attempted_at", outcome->attempted_at);
@@ -192,7 +193,7 @@ webhook_record(struct operation *operation, const struct webhook_outcome *outcom
 		write_outcome(&json, &outcomes[i]);
 	json_out_close(&json, ']');
 	return db_run(operation->db, operation->task, &statements[RECORD],
-	              PARAMETERS(json.text.data), NULL);
+	              PARAMETERS(json.text.data, param_now(operation)), NULL);
 }
 
 /* Customers do not see this event. */
@@ -229,12 +230,14 @@ webhook_health_write(struct operation *operation, const struct webhook_health *h
 	TRY(db_row(operation->db, task, &statements[HEALTH],
 	           PARAMETERS(health->endpoint_id, param_now(operation),
 	                      param_bool(health->succeeded), param_bool(health->failed),
-	                      param_time(task, health->paused_until), param_bool(health->gone)),
+	                      param_time(task, health->paused_until), param_bool(health->gone),
+	                      health->url),
 	           &judged, &found));
 	if (found && judged.ends)
 		return disable(operation, health->endpoint_id,
 		               health->gone ? "gone" : "failing");
-	if (!found || !judged.recovered)
+	/* The URL was changed while the outcomes were recorded: they wait no longer than the rest. */
+	if (found ? !judged.recovered : !health->failed)
 		return FAIL_NONE;
 	return db_run(operation->db, task, &statements[RECOVER],
 	              PARAMETERS(health->endpoint_id, param_now(operation)), NULL);

@@ -66,6 +66,7 @@ enum fail webhook_take(struct operation *operation, const struct webhook_want *w
 struct webhook_outcome {
 	const char *endpoint_id;
 	const char *row_id;
+	const char *url;       /* that failed; NULL: none, or it was a test */
 	const char *state;     /* "delivered", "pending", "failed" */
 	struct instant due_at; /* of the next attempt */
 	struct instant attempted_at;
@@ -75,20 +76,23 @@ struct webhook_outcome {
 	const char *answer; /* NULL: none */
 };
 
+/* A delivery that failed at a URL which the endpoint has no more is due at the new one. */
 enum fail webhook_record(struct operation *operation, const struct webhook_outcome *outcomes,
                          size_t count) MUST_CHECK;
 
 /* How an endpoint is doing, of the outcomes that are recorded together. */
 struct webhook_health {
 	const char *endpoint_id;
+	const char *url; /* that was asked */
 	bool succeeded;
 	bool failed; /* after the last success */
 	bool gone;   /* 410 */
 	struct instant paused_until;
 };
 
-/* Writes it down. An endpoint that is gone, or has failed for five days, is disabled, with an event and an
- * entry in the audit trail. All that waits for one that failed for a minute and answers again is due now. */
+/* Writes it down, if this is still the endpoint's URL: else what waits is due at the new one. An endpoint that
+ * is gone, or has failed for five days, is disabled, with an event and an entry in the audit trail. All that waits
+ * for one that failed for a minute and answers again is due now. */
 enum fail webhook_health_write(struct operation *operation,
                                const struct webhook_health *health) MUST_CHECK;
 

@@ -249,9 +249,12 @@ start(struct webhook_sender *sender, struct operation *operation, struct deliver
 	const char *headers[WEBHOOK_HEADERS];
 
 	delivery->started_ms = operation->now_ms;
+	delivery->url = strdup(lane->url);
+	if (delivery->url == NULL)
+		return false;
 	webhook_headers(arena, &signers, delivery->event_id, operation->now_ms, delivery->body,
 	                headers);
-	return posts_start(sender->posts, &(struct post){.url = lane->url,
+	return posts_start(sender->posts, &(struct post){.url = delivery->url,
 	                                                 .https = lane->https,
 	                                                 .headers = headers,
 	                                                 .header_count = WEBHOOK_HEADERS,
