@@ -199,7 +199,8 @@ most_running(const struct lane *lane, int64_t now_ms)
 	return lane->failing_since.known ? WEBHOOK_REQUESTS_FAILING : WEBHOOK_REQUESTS_MAX;
 }
 
-int64_t
+/* How many deliveries the lane would take now. */
+static int64_t
 lane_wants(const struct lane *lane, int64_t now_ms)
 {
 	int64_t taken = (int64_t)(lane->waiting + lane->running);
@@ -208,6 +209,32 @@ lane_wants(const struct lane *lane, int64_t now_ms)
 	if (!lane->more || most_running(lane, now_ms) == 0 || 2 * taken > lane->window)
 		return 0;
 	return lane->window - taken;
+}
+
+size_t
+lanes_ask(struct lanes *lanes, int64_t now_ms, int64_t room,
+          struct webhook_want wants[static LANES_MAX])
+{
+	size_t count = 0, first = lanes->first;
+	bool is_full = false;
+
+	for (size_t n = 0; n < LANES_MAX; n++) {
+		size_t i = (first + n) % LANES_MAX;
+		struct lane *lane = &lanes->items[i];
+		int64_t want = lane_wants(lane, now_ms);
+
+		if (want > room && !is_full) {
+			is_full = true;
+			lanes->first = i;
+		}
+		lane->asked = want < room ? want : room;
+		if (lane->asked == 0)
+			continue;
+		room -= lane->asked;
+		wants[count++] =
+		        (struct webhook_want){lane->endpoint_id, lane->url, lane->asked};
+	}
+	return count;
 }
 
 void

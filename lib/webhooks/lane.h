@@ -48,6 +48,7 @@ enum { LANES_MAX = 2 * WEBHOOK_ENDPOINTS_MAX };
 
 struct lanes {
 	struct lane items[LANES_MAX];
+	size_t first; /* that is asked next */
 };
 
 /* Makes the lanes those of the targets. Others are closed: what they have taken is forgotten, so that its
@@ -58,8 +59,10 @@ void lanes_follow(struct lanes *lanes, struct arena *arena, const struct webhook
 /* Forgets everything that was taken and does not run. */
 void lanes_clear(struct lanes *lanes);
 
-/* How many deliveries the lane would take now. */
-int64_t lane_wants(const struct lane *lane, int64_t now_ms);
+/* How many deliveries each lane takes now, `room` in all; how many lanes take some. The first lane that has less
+ * than it wants begins the next time, so that none waits for ever behind others. */
+size_t lanes_ask(struct lanes *lanes, int64_t now_ms, int64_t room,
+                 struct webhook_want wants[static LANES_MAX]);
 
 /* Adds a delivery that was taken until this time. */
 void lane_add(struct lane *lane, const struct webhook_taken *taken, const char *body,

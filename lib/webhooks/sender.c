@@ -32,8 +32,7 @@ static const int64_t connect_ms = 5000;
 
 enum { IDLE_CONNECTIONS = 128, WAIT_MS = 50, WAIT_SHORT_MS = 5 };
 
-/* So many deliveries are taken in one step, as their bodies of up to 20 KB are in memory twice. Other lanes take
- * theirs in the next step. */
+/* So many deliveries are taken in one step, as their bodies of up to 20 KB are in memory twice. */
 enum { TAKE_MAX = 1000 };
 
 struct webhook_sender {
@@ -198,21 +197,10 @@ take(struct webhook_sender *sender, struct operation *operation)
 {
 	struct webhook_want wants[LANES_MAX];
 	const struct webhook_taken *taken;
-	size_t want_count = 0, count;
-	int64_t room = TAKE_MAX,
-	        lease_us = (int64_t)WEBHOOK_LEASE_S * 1000000 + clock_monotonic_us();
+	size_t want_count = lanes_ask(&sender->lanes, operation->now_ms, TAKE_MAX, wants),
+	       count;
+	int64_t lease_us = (int64_t)WEBHOOK_LEASE_S * 1000000 + clock_monotonic_us();
 
-	for (size_t i = 0; i < LANES_MAX; i++) {
-		struct lane *lane = &sender->lanes.items[i];
-		int64_t want = lane_wants(lane, operation->now_ms);
-
-		lane->asked = want < room ? want : room;
-		if (lane->asked == 0)
-			continue;
-		room -= lane->asked;
-		wants[want_count++] =
-		        (struct webhook_want){lane->endpoint_id, lane->url, lane->asked};
-	}
 	if (want_count == 0)
 		return FAIL_NONE;
 	TRY(webhook_take(operation, wants, want_count, &taken, &count));

@@ -1,0 +1,89 @@
+/* test_lanes.c: lanes share what one step takes. */
+#include "support/suite.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "webhooks/lane.h"
+
+enum { BUSY = 7, WINDOW = 256, ROOM = 1000, NOW_MS = 1000 };
+
+static struct lanes lanes;
+
+static void
+open_lane(size_t i, int64_t window)
+{
+	lanes.items[i] = (struct lane){.open = true, .more = true, .window = window};
+	(void)snprintf(lanes.items[i].endpoint_id, sizeof(lanes.items[i].endpoint_id), "we_%zu",
+	               i);
+}
+
+/* All of a step's deliveries are answered before the next one. */
+static int64_t
+step(int64_t taken[static LANES_MAX])
+{
+	struct webhook_want wants[LANES_MAX];
+	size_t count = lanes_ask(&lanes, NOW_MS, ROOM, wants);
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		size_t lane = (size_t)strtoul(wants[i].endpoint_id + strlen("we_"), NULL, 10);
+
+		ck_assert_int_eq(wants[i].want, lanes.items[lane].asked);
+		taken[lane] += wants[i].want;
+		sum += wants[i].want;
+	}
+	return sum;
+}
+
+/* Lanes that could use up every step leave room for each other and for those behind them. */
+START_TEST(test_busy_lanes_leave_room)
+{
+	int64_t taken[LANES_MAX] = {0};
+
+	memset(&lanes, 0, sizeof(lanes));
+	for (size_t i = 0; i < BUSY; i++)
+		open_lane(i, WINDOW);
+	open_lane(BUSY + 1, 8);
+	open_lane(LANES_MAX - 1, 8);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(step(taken), ROOM);
+	for (size_t i = 0; i < BUSY; i++)
+		ck_assert_int_ge(taken[i], WINDOW);
+	ck_assert_int_ge(taken[BUSY + 1], 8);
+	ck_assert_int_ge(taken[LANES_MAX - 1], 8);
+	for (int i = 3; i < 100; i++)
+		ck_assert_int_eq(step(taken), ROOM);
+	for (size_t i = 0; i < BUSY; i++)
+		ck_assert_int_ge(taken[i], (int64_t)40 * WINDOW);
+	ck_assert_int_ge(taken[LANES_MAX - 1], 40 * 8);
+}
+END_TEST
+
+/* A step with room for all begins where it began. */
+START_TEST(test_room_for_all)
+{
+	int64_t taken[LANES_MAX] = {0};
+
+	memset(&lanes, 0, sizeof(lanes));
+	open_lane(0, WINDOW);
+	open_lane(5, 8);
+	ck_assert_int_eq(step(taken), WINDOW + 8);
+	ck_assert_int_eq(taken[5], 8);
+	ck_assert_uint_eq(lanes.first, 0);
+	lanes.items[0].more = false;
+	ck_assert_int_eq(step(taken), 8);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("lanes");
+	TCase *tcase = tcase_create("lanes");
+
+	tcase_add_test(tcase, test_busy_lanes_leave_room);
+	tcase_add_test(tcase, test_room_for_all);
+	suite_add_tcase(suite, tcase);
+	return suite_run(suite);
+}
