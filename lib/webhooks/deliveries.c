@@ -59,11 +59,16 @@ static const struct statement statements[] = {
                      .sql = "SELECT count(*) AS count FROM (SELECT FROM webhook_deliveries "
                             "WHERE endpoint_id = $1 AND state = 'pending' "
                             "LIMIT 10001) AS p"},
+        /* Locked in the order of record.sql. */
         [FORGET] = {"webhook_answers_forget",
-                    .sql = "UPDATE webhook_deliveries d SET answer = NULL "
-                           "FROM events v CROSS JOIN webhook_endpoints e "
-                           "WHERE v.customer_id = $1 AND d.endpoint_id = e.endpoint_id "
-                           "AND d.event_id = v.event_id AND d.answer IS NOT NULL"},
+                    .sql = "WITH locked AS MATERIALIZED (SELECT d.endpoint_id, d.event_id "
+                           "FROM webhook_deliveries d JOIN events v "
+                           "  ON v.event_id = d.event_id "
+                           "WHERE v.customer_id = $1 AND d.answer IS NOT NULL "
+                           "ORDER BY d.endpoint_id, d.event_id FOR UPDATE OF d) "
+                           "UPDATE webhook_deliveries d SET answer = NULL FROM locked l "
+                           "WHERE d.endpoint_id = l.endpoint_id "
+                           "AND d.event_id = l.event_id"},
 };
 
 const struct statement_list webhook_delivery_statements = STATEMENT_LIST(statements);

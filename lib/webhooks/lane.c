@@ -252,6 +252,8 @@ lane_add(struct lane *lane, const struct webhook_taken *taken, const char *body,
 	                              .test = taken->test};
 	copy(delivery->row_id, sizeof(delivery->row_id), taken->row_id);
 	copy(delivery->event_id, sizeof(delivery->event_id), taken->event_id);
+	if (taken->customer_id != NULL)
+		copy(delivery->customer_id, sizeof(delivery->customer_id), taken->customer_id);
 	if (lane->last == NULL)
 		lane->first = delivery;
 	else

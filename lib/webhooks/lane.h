@@ -14,6 +14,7 @@ struct delivery {
 	char *url;  /* that was asked; NULL: none */
 	char row_id[40];
 	char event_id[48];
+	char customer_id[64]; /* of the event; "": none */
 	int64_t attempts;
 	int64_t lease_until_us; /* clock_monotonic_us() */
 	int64_t started_ms;

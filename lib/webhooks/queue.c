@@ -171,6 +171,7 @@ write_outcome(struct json_out *json, const struct webhook_outcome *outcome)
 	json_out_string(json, "endpoint_id", outcome->endpoint_id);
 	json_out_string(json, "row_id", outcome->row_id);
 	json_out_string(json, "url", outcome->url);
+	json_out_string(json, "customer_id", outcome->customer_id);
 	json_out_string(json, "state", outcome->state);
 	json_out_time(json, "due_at", outcome->due_at);
 	json_out_time(json, "attempted_at", outcome->attempted_at);

@@ -66,9 +66,10 @@ enum fail webhook_take(struct operation *operation, const struct webhook_want *w
 struct webhook_outcome {
 	const char *endpoint_id;
 	const char *row_id;
-	const char *url;       /* that failed; NULL: none, or it was a test */
-	const char *state;     /* "delivered", "pending", "failed" */
-	struct instant due_at; /* of the next attempt */
+	const char *url;         /* that failed; NULL: none, or it was a test */
+	const char *customer_id; /* of the event; NULL: none */
+	const char *state;       /* "delivered", "pending", "failed" */
+	struct instant due_at;   /* of the next attempt */
 	struct instant attempted_at;
 	int64_t status; /* 0: no answer */
 	int64_t took_ms;

@@ -11,6 +11,7 @@
 #include "webhooks/sender.h"
 
 #define OK_ANSWER "HTTP/1.1 204 No Content\r\n\r\n"
+#define COUNT(condition) number("SELECT count(*) FROM webhook_deliveries WHERE " condition)
 #define ACTS(...) (const struct act[]){__VA_ARGS__}, ROWS(((const struct act[]){__VA_ARGS__}))
 
 static struct server server;
@@ -204,37 +205,75 @@ store_delivery(void)
 	return rows[0].row_id;
 }
 
+/* Records an answer of a URL to a delivery; the process has seen that the endpoint has `seen_url`. */
+static void
+answer_of(const char *url, const char *seen_url, const char *row_id,
+          const struct post_answer *answer)
+{
+	struct delivery *delivery = calloc(1, sizeof(*delivery));
+	static struct lane lane;
+	struct outcomes outcomes = {0};
+
+	lane = (struct lane){.open = true};
+	(void)snprintf(lane.endpoint_id, sizeof(lane.endpoint_id), "%s", endpoint.endpoint_id);
+	(void)snprintf(lane.url, sizeof(lane.url), "%s", seen_url);
+	*delivery = (struct delivery){.lane = &lane,
+	                              .body = strdup("{}"),
+	                              .url = strdup(url),
+	                              .attempts = 5,
+	                              .started_ms = operation.now_ms};
+	(void)snprintf(delivery->row_id, sizeof(delivery->row_id), "%s", row_id);
+	(void)snprintf(delivery->customer_id, sizeof(delivery->customer_id), "%s", customer_id);
+	outcomes_add(&outcomes, delivery, answer);
+	fine(outcomes_write(&outcomes, &operation));
+}
+
 /* An answer of the URL that an endpoint had before says nothing of the new one, to which the delivery goes next:
  * whether the process has seen the change, or not yet. */
 START_TEST(test_an_answer_of_the_url_before)
 {
 	struct webhook_endpoint_change change = {.url = "https://example.com/new"};
 	struct post_answer answer = {.status = _i < 2 ? 410 : 500};
-	struct delivery *delivery = calloc(1, sizeof(*delivery));
-	static struct lane lane;
-	struct outcomes outcomes = {0};
+	const char *row_id, *old;
 
 	begin(ACTS({ACT_ANSWER, OK_ANSWER}));
-	lane = (struct lane){.open = true};
-	(void)snprintf(lane.endpoint_id, sizeof(lane.endpoint_id), "%s", endpoint.endpoint_id);
-	(void)snprintf(lane.url, sizeof(lane.url), "%s",
-	               _i % 2 == 0 ? change.url : endpoint.url);
-	*delivery = (struct delivery){.lane = &lane,
-	                              .body = strdup("{}"),
-	                              .url = strdup(endpoint.url),
-	                              .attempts = 5,
-	                              .started_ms = operation.now_ms};
-	(void)snprintf(delivery->row_id, sizeof(delivery->row_id), "%s", store_delivery());
+	row_id = store_delivery();
+	old = endpoint.url;
 	fine(webhook_endpoint_update(&operation, endpoint.endpoint_id, &change, &endpoint));
-	outcomes_add(&outcomes, delivery, &answer);
-	fine(outcomes_write(&outcomes, &operation));
+	answer_of(old, _i % 2 == 0 ? change.url : old, row_id, &answer);
 	fine(webhook_endpoint_find(&operation, endpoint.endpoint_id, &endpoint));
 	ck_assert_str_eq(endpoint.state, "enabled");
 	ck_assert(!endpoint.failing_since.known && !endpoint.last_failure_at.known);
-	ck_assert_int_eq(number("SELECT count(*) FROM webhook_deliveries WHERE attempts = 1 "
-	                        "AND state = 'pending' AND due_at < now() + interval "
-	                        "'1 minute'"),
+	ck_assert_int_eq(COUNT("attempts = 1 AND state = 'pending' AND due_at < now() + "
+	                       "interval '1 minute'"),
 	                 1);
+	end();
+}
+END_TEST
+
+/* Answers to a customer's events are erased when it is deleted, and no other ones; an answer that comes later is
+ * not kept. */
+START_TEST(test_answers_of_a_deleted_customer)
+{
+	struct post_answer answer = {.status = 200, .body = "later", .length = 5};
+	const char *row_id;
+
+	begin(ACTS({ACT_ANSWER, OK_ANSWER}));
+	row_id = store_delivery();
+	answer_of(endpoint.url, endpoint.url, row_id, &answer);
+	ck_assert_int_eq(COUNT("answer = 'later'"), 1);
+	happen();
+	change("INSERT INTO webhook_deliveries (endpoint_id, event_id, type, position, number, "
+	       "event_at, state, due_at, created_at, answer) SELECT e.endpoint_id, v.event_id, "
+	       "v.type, v.position, v.number, v.created_at, 'delivered', now(), now(), 'sent' "
+	       "FROM webhook_endpoints e CROSS JOIN events v WHERE v.customer_id = ",
+	       "");
+	ck_assert_int_ge(COUNT("answer = 'sent'"), 1);
+	fine(account_delete(&operation, customer_id));
+	ck_assert_int_eq(COUNT("answer = 'sent'"), 0);
+	script("UPDATE webhook_deliveries SET state = 'pending' WHERE answer = 'later'");
+	answer_of(endpoint.url, endpoint.url, row_id, &answer);
+	ck_assert_int_eq(COUNT("answer IS NULL AND attempts = 2 AND state = 'delivered'"), 1);
 	end();
 }
 END_TEST
@@ -254,9 +293,7 @@ START_TEST(test_health_of_the_url_before)
 	fine(webhook_endpoint_find(&operation, endpoint.endpoint_id, &endpoint));
 	ck_assert_str_eq(endpoint.state, "enabled");
 	ck_assert(!endpoint.failing_since.known);
-	ck_assert_int_eq(number("SELECT count(*) FROM webhook_deliveries "
-	                        "WHERE due_at < now() + interval '1 minute'"),
-	                 1);
+	ck_assert_int_eq(COUNT("due_at < now() + interval '1 minute'"), 1);
 	end();
 }
 END_TEST
@@ -350,6 +387,7 @@ main(void)
 	tcase_add_test(tcase, test_a_receiver_that_is_gone);
 	tcase_add_loop_test(tcase, test_an_answer_of_the_url_before, 0, 4);
 	tcase_add_test(tcase, test_health_of_the_url_before);
+	tcase_add_test(tcase, test_answers_of_a_deleted_customer);
 	tcase_add_test(tcase, test_an_end_in_the_middle);
 	tcase_add_test(tcase, test_feed_beside_a_replay);
 	tcase_add_test(tcase, test_keys_of_hosts);
