@@ -158,7 +158,8 @@ usage_recount(struct operation *operation, const char *customer_id, const char *
 }
 
 static enum fail
-fold(struct operation *operation, const struct string_list *customers, int64_t *done)
+fold(struct operation *operation, const struct string_list *customers,
+     const struct lost_instances *lost, int64_t *done)
 {
 	struct task *task = operation->task;
 	const struct folded_row *rows;
@@ -166,7 +167,8 @@ fold(struct operation *operation, const struct string_list *customers, int64_t *
 
 	TRY(db_rows(operation->db, task, &statements[FOLD],
 	            PARAMETERS(param_list(task, customers), param_int(task, ROWS_AT_ONCE),
-	                       param_now(operation)),
+	                       param_now(operation), param_list(task, &lost->busy_customers),
+	                       param_list(task, &lost->busy_instances)),
 	            (void *)&rows, &count));
 	for (size_t i = 0; i < count; i++)
 		if (rows[i].customer_id != NULL)
@@ -197,7 +199,7 @@ usage_fold_run(struct operation *operation, int64_t *done)
 	if (locked.customers.count == 0)
 		return FAIL_NONE;
 	TRY(usage_lost_find(operation, &locked.customers, &lost));
-	TRY(fold(operation, &locked.customers, done));
+	TRY(fold(operation, &locked.customers, &lost, done));
 	TRY(usage_lost_tell(operation, &lost));
 	return db_commit(operation->db, task);
 }
@@ -206,12 +208,13 @@ enum fail
 usage_fold_customers(struct operation *operation, const struct string_list *customers)
 {
 	const char *list = param_list(operation->task, customers);
+	struct lost_instances none = {0};
 	int64_t folded = ROWS_AT_ONCE;
 
 	TRY(run(operation, MAKE_CUSTOMERS, PARAMETERS(list)));
 	TRY(run(operation, WAIT, PARAMETERS(list)));
 	while (folded == ROWS_AT_ONCE)
-		TRY(fold(operation, customers, &folded));
+		TRY(fold(operation, customers, &none, &folded));
 	return FAIL_NONE;
 }
 
@@ -228,13 +231,14 @@ backfill_fleets(struct operation *operation, int64_t *done)
 {
 	struct task *task = operation->task;
 	struct customer_list next = {0};
+	struct lost_instances none = {0};
 	int64_t folded;
 
 	TRY(row(operation, PICK_BACKFILL, PARAMETERS(param_int(task, CUSTOMERS_AT_ONCE)),
 	        &next));
 	if (next.customers.count > 0) {
 		TRY(run(operation, WAIT, PARAMETERS(param_list(task, &next.customers))));
-		TRY(fold(operation, &next.customers, &folded));
+		TRY(fold(operation, &next.customers, &none, &folded));
 	}
 	*done = 1;
 	return run(operation, END_PICKED, PARAMETERS(last(&next.customers)));

@@ -5,7 +5,8 @@
  * snapshot counts it exactly once: sums are read as what is folded plus what is pending. The lock
  * of a customer's row in usage_fleets lets one process at a time fold that customer; any number of
  * processes fold different ones, and each can be killed at any point. Transactions lock in one
- * order: report ids, instances, usage_fleets, the days of instances, the days of customers.
+ * order: report ids, instances, usage_fleets, the days of instances, the days of customers. The job locks instances
+ * too, behind usage_fleets, but waits for none (lost.c).
  */
 #pragma once
 

@@ -2,7 +2,8 @@
 -- that no other process folds them, and this statement began afterwards: it sees all that was
 -- folded before. One row for each day of an instance that must be counted anew.
 --
--- $1 customers  $2 at most so many pending, and ended leases  $3 now
+-- $1 customers  $2 at most so many pending, and ended leases  $3 now  $4, $5 customers and instances that are
+-- left for the next step
 --
 -- Each customer has an equal share of what is taken. What others leave of theirs goes to the
 -- customers that have more, in the order of the list.
@@ -53,9 +54,12 @@ added AS (
 -- As many instances whose lease may have ended as lost.c tells of at once, in its order: what is left stays
 -- for the next step.
 ended AS MATERIALIZED (
-  SELECT customer_id, instance_id FROM usage_fleet_instances
-  WHERE customer_id = ANY ($1::text[]) AND check_at <= $3::timestamptz
-  ORDER BY customer_id, instance_id LIMIT $2::bigint),
+  SELECT customer_id, instance_id FROM (
+    SELECT customer_id, instance_id FROM usage_fleet_instances
+    WHERE customer_id = ANY ($1::text[]) AND check_at <= $3::timestamptz
+    ORDER BY customer_id, instance_id LIMIT $2::bigint) w
+  WHERE NOT EXISTS (SELECT FROM unnest($4::text[], $5::text[]) AS left_out (customer_id, instance_id)
+    WHERE left_out.customer_id = w.customer_id AND left_out.instance_id = w.instance_id)),
 
 -- A customer that is folded for the first time brings all its instances, in this one statement: it
 -- took 5.6 s for 150 000. With that many from before migration 022, it needs a longer

@@ -88,11 +88,15 @@ active AS (
     released_at, latest_reported_at, version, active_devices, total_devices,
     metrics::text AS metrics),
 
--- The event is written with the key; a report may activate the instance at the same moment.
+-- The event is written with the key; a report may activate the instance at the same moment, or its lease be
+-- told as lost, as in lib/usage/report.sql.
 keyed AS (
   INSERT INTO event_keys (customer_id, key, written_at)
   SELECT $1, 'instance.activated ' || $2 || ' ' || COALESCE(api_time(r.was_until), ''), $3::timestamptz
-  FROM room r, active WHERE NOT r.in_use
+  FROM room r, active a WHERE CASE WHEN r.in_use
+    THEN r.was_until < least(a.lease_expires_at, $3::timestamptz + interval '1 minute')
+      AND instance_lost_told($1, a.instance_id, r.was_until)
+    ELSE true END
   ON CONFLICT DO NOTHING RETURNING 1)
 
 SELECT EXISTS (SELECT FROM keyed) AS is_new, r.in_use, r.others, r.kind, r.was_kind, r.was_until, r.was_released_at,

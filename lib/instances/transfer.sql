@@ -44,7 +44,9 @@ keyed AS (
   INSERT INTO event_keys (customer_id, key, written_at)
   SELECT $1, 'instance.activated ' || $3 || ' ' || COALESCE(api_time(b.other_until), ''),
     $4::timestamptz
-  FROM before b, active WHERE NOT b.other_in_use
+  FROM before b, active WHERE CASE WHEN b.other_in_use
+    THEN b.other_until < $4::timestamptz + interval '1 minute' AND instance_lost_told($1, $3, b.other_until)
+    ELSE true END
   ON CONFLICT DO NOTHING RETURNING 1)
 
 SELECT EXISTS (SELECT FROM keyed) AS is_new, b.in_use, b.is_taken, b.is_done, b.lease_expires_at AS was_until,

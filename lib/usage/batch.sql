@@ -102,6 +102,7 @@ seen AS (
       THEN COALESCE(EXCLUDED.version, i.version) ELSE i.version END
   RETURNING i.customer_id, i.instance_id, i.lease_expires_at, i AS whole),
 
+-- As in report.sql.
 activated AS MATERIALIZED (
   SELECT event_add_once('instance.activated', customer_id, $2::timestamptz,
     instance_shown(whole, $2::timestamptz),
@@ -109,7 +110,11 @@ activated AS MATERIALIZED (
   FROM (
     SELECT s.customer_id, s.instance_id, s.whole, w.lease_expires_at AS was_until
     FROM seen s LEFT JOIN was w ON w.customer_id = s.customer_id AND w.instance_id = s.instance_id
-    WHERE s.lease_expires_at > $2::timestamptz AND COALESCE(w.lease_expires_at <= $2::timestamptz, true)
+    WHERE s.lease_expires_at > $2::timestamptz AND CASE
+      WHEN w.lease_expires_at > $2::timestamptz
+      THEN w.lease_expires_at < least(s.lease_expires_at, $2::timestamptz + interval '1 minute')
+        AND instance_lost_told(s.customer_id, s.instance_id, w.lease_expires_at)
+      ELSE true END
     ORDER BY s.customer_id, s.instance_id) AS each),
 
 pending AS (

@@ -85,13 +85,16 @@ seen AS (
       THEN COALESCE(EXCLUDED.version, i.version) ELSE i.version END
   RETURNING i.active_devices, i.lease_expires_at, i.metrics, i.kind, i AS whole),
 
--- Of reports that come at the same moment one takes the key.
+-- Of reports that come at the same moment one takes the key. The lease may have been told as lost a moment
+-- before it is renewed here, by a clock that this report's was behind.
 activated AS MATERIALIZED (
   SELECT event_add_once('instance.activated', $2, $9::timestamptz,
     instance_shown(whole, $9::timestamptz), 'instance.activated ' || $3 || ' ' ||
     COALESCE((SELECT api_time(lease_expires_at) FROM was), ''))
-  FROM seen WHERE lease_expires_at > $9::timestamptz
-    AND NOT EXISTS (SELECT FROM was WHERE lease_expires_at > $9::timestamptz)),
+  FROM seen s WHERE s.lease_expires_at > $9::timestamptz
+    AND NOT EXISTS (SELECT FROM was w WHERE w.lease_expires_at > $9::timestamptz
+      AND CASE WHEN w.lease_expires_at < least(s.lease_expires_at, $9::timestamptz + interval '1 minute')
+        THEN NOT instance_lost_told($2, $3, w.lease_expires_at) ELSE true END)),
 
 pending AS (
   INSERT INTO usage_pending (customer_id, pending_id, instance_id, day, active_devices,
