@@ -182,8 +182,10 @@ def drive_sessions(api, customer_id):
     yield "list_sessions", api.nobody.get("/api/sessions", headers=headers)
     session_id = answer.json()["session"]["session_id"]
     yield "end_one_session", api.nobody.delete(f"/api/sessions/{session_id}", headers=headers)
-    yield "end_session", api.viewer.delete("/api/session")
-    yield "end_sessions", api.viewer.delete("/api/sessions")
+    for name, path in (("end_session", "/api/session"), ("end_sessions", "/api/sessions")):
+        answer = api.nobody.post("/api/session", {"api_key": api.stack.viewer_key}, headers={"X-Billing-Console": "1"})
+        headers["Cookie"] = answer.headers["Set-Cookie"].split(";")[0]
+        yield name, api.nobody.delete(path, headers=headers)
 
 
 def drive_webhooks(owner):
@@ -316,6 +318,7 @@ AUDITED = {
     "revoke_operator": "key_revoke", "dismiss_parked": "stripe_call_dismiss",
     "retry_parked": "stripe_retry", "map_price": "price_map", "create_link": "link_create",
     "open_session": "session_open", "end_one_session": "session_end",
+    "end_session": "session_end", "end_sessions": "session_end_all",
     "amend_contract": "contract_amend", "end_contract": "contract_end",
     "create_webhook_endpoint": "webhook_endpoint_create", "test_webhook_endpoint": "webhook_test",
     "replay_events": "webhook_replay", "rotate_webhook_secret": "webhook_secret_rotate",
@@ -325,9 +328,9 @@ AUDITED = {
     "resume_subscription": "subscription_resume", "open_portal": "portal",
     "revoke_license": "license_revoke", "start_trial": "trial_start",
     "delete_customer": "customer_delete"}
-# Operations that change nothing as they are driven (a dry run, a lease that is renewed, no session that ends), that
+# Operations that change nothing as they are driven (a dry run, a lease that is renewed), that
 # ask only, or whose change is a record itself (reports of use, events of Stripe).
-NOT_AUDITED = {"create_contract", "activate_instance", "end_session", "end_sessions", "verify_license",
+NOT_AUDITED = {"create_contract", "activate_instance", "verify_license",
                "preview_plan", "report_usage", "report_usage_batch", "receive_stripe_event"}
 
 
