@@ -142,6 +142,7 @@ check-faults: build
 # Stripe, every fault of Stripe at every request to it, 500 kills of workers, kills of PostgreSQL in every step of events,
 # webhooks and notices, and 100 000 customers who need a new licence at once.
 check-full: build unit-tests
+	@FAULT_SECONDS=5 CHAOS_SECONDS=5 STRIPE_SHUFFLES=3 $(MAKE) --no-print-directory -s SANITIZE=1 check-faults
 	@FULL=1 $(BUILD)/tests/unit/callers/test_key_timing
 	@for test in entitlements/test_layers accounts/test_overrides contracts/test_contract_life; do \
 		FULL=1 tests/unit/with_database.sh $(BUILD)/tests/unit/$$test || exit 1; done

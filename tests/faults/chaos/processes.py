@@ -176,13 +176,14 @@ class Daemon:
         return self.launch()
 
     def launch(self):
-        """Starts it beside the stack's own, with sockets of its own."""
+        """Starts it beside the stack's own, with sockets of its own. All its processes have their names when
+        this returns."""
         tail = LogTail(self.stack)
         with open(tail.path, "ab") as log:
             self.process = subprocess.Popen(self.command(), env=self.environment(), stderr=log,
                                             cwd=self.folder, start_new_session=True)
         tail.wait("started")
-        wait_for(lambda: len(self.pids()) == self.size())
+        wait_for(lambda: [role_of(pid)[:9] for pid in self.pids()[1:]] == ["billingd "] * (self.size() - 1))
         return self
 
     def size(self):
