@@ -25,7 +25,8 @@ def prices(stack, interval, *meters):
 
 
 def upgrade(stack, customer, plan, status=200):
-    """Changes the plan and waits until the service has stored the change."""
+    """Changes the plan once all events are stored, and waits until the service has stored the change."""
+    settled(stack, customer.id)
     expect(ask(customer.client, "upgrade", customer.id, new_plan=plan), status)
     settled(stack, customer.id)
 
