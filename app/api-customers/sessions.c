@@ -96,7 +96,8 @@ open_session(struct call *call, const struct open_session_input *input,
 	return session_open(&call->operation, &call->caller.digest, agent, out);
 }
 
-/* Opens a session in place of the one that the browser has: nobody could sign out of that one any more. */
+/* Opens a session, and ends the one that the browser has: its cookie is overwritten, so that the user could
+ * not sign out of it any more. */
 static enum fail
 replace_session(struct call *call, const struct open_session_input *input,
                 struct session_opened *out)

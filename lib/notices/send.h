@@ -13,7 +13,7 @@ struct notice_answer {
 	int64_t attempts;
 	const char *state;
 	char reason[NOTICE_REASON_SIZE]; /* "": none */
-	char link_id[NOTICE_LINK_SIZE];  /* of a link that has reached nobody; "": none */
+	char link_id[NOTICE_LINK_SIZE];  /* of a link in a mail that was refused; "": none */
 	struct instant again;
 };
 

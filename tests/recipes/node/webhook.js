@@ -5,7 +5,7 @@
 // than once, always with the same `webhook-id`: remember the ids, and do nothing for one that you have had.
 const crypto = require('crypto')
 
-const TOLERANCE_S = 300 // an older webhook may be a copy that somebody else sends again
+const TOLERANCE_S = 300 // seconds; an older webhook may be a copy that a third party sends again
 
 /** Whether a signature v1 is by the endpoint's secret, whsec_... */
 function isBySecret(secret, signature, signed) {

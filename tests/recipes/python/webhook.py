@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import re
 
-TOLERANCE_S = 300  # an older webhook may be a copy that somebody else sends again
+TOLERANCE_S = 300  # seconds; an older webhook may be a copy that a third party sends again
 
 
 def is_by_secret(secret, signature, signed):
