@@ -134,6 +134,32 @@ limit_fields(struct task *item, size_t *left)
 	*left -= item->failure.field_count > 1 ? item->failure.field_count - 1 : 0;
 }
 
+static void
+take_outcome(const struct call *call, struct batch_item *item, const struct usage_item *stored)
+{
+	struct operation alone = call->operation;
+
+	item->report = stored->report;
+	item->status = stored->status;
+	item->valid = item->status == USAGE_CREATED || item->status == USAGE_DUPLICATE;
+	alone.task = &item->task;
+	if (item->status == USAGE_NO_CUSTOMER)
+		(void)fail_customer_not_found(&item->task);
+	if (item->status == USAGE_TOO_MANY)
+		(void)usage_fail_instances(&alone);
+}
+
+/* Whether the bound of new instances leaves nothing of the batch: a sender of one instance then tries
+ * again tomorrow. */
+static bool
+bound_refuses_all(const struct usage_item *items, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (items[i].status != USAGE_TOO_MANY)
+			return false;
+	return count > 0;
+}
+
 /* Reads all items, stores the valid ones together, and records the result of each. */
 static enum fail
 store_batch(struct call *call, const struct object_list *list, struct batch_item *items)
@@ -152,16 +178,11 @@ store_batch(struct call *call, const struct object_list *list, struct batch_item
 		limit_fields(&next->task, &fields_left);
 	}
 	TRY(usage_report_batch(&call->operation, valid, count));
-	for (size_t i = 0, k = 0; i < list->count; i++) {
-		if (!items[i].valid)
-			continue;
-		items[i].report = valid[k].report;
-		items[i].status = valid[k++].status;
-		if (items[i].status != USAGE_NO_CUSTOMER)
-			continue;
-		items[i].valid = false;
-		(void)fail_customer_not_found(&items[i].task);
-	}
+	if (bound_refuses_all(valid, count))
+		return usage_fail_instances(&call->operation);
+	for (size_t i = 0, k = 0; i < list->count; i++)
+		if (items[i].valid)
+			take_outcome(call, &items[i], &valid[k++]);
 	return FAIL_NONE;
 }
 

@@ -174,6 +174,10 @@ const struct setting app_settings_table[] = {
         ROW(instance_lease_hours, "INSTANCE_LEASE_HOURS", "72",
             "How long an instance counts as in use after its last report.", .min = 1,
             .max = 8760),
+        ROW(new_instances_per_day, "NEW_INSTANCES_PER_DAY", "20000",
+            "New instances that the usage reports of one customer may name in a day (UTC); "
+            "reports of known ones are always taken.",
+            .min = 1, .max = 1000000000),
         ROW(usage_retention_days, "USAGE_RETENTION_DAYS", "90",
             "Days that usage reports are kept, by whole months; their daily sums stay.",
             .min = 36, .max = 36500),

@@ -6,10 +6,12 @@
 #include "base/text.h"
 #include "json/out.h"
 
-/* One row for each report whose customer exists; usage_id is 0 unless it was stored. */
+/* One row for each report whose customer exists; usage_id is 0 unless it was stored, `too_many` as in
+ * struct usage_view. */
 struct batch_row {
 	int64_t index;
 	int64_t usage_id;
+	bool too_many;
 	struct usage_report first;
 };
 
@@ -17,9 +19,9 @@ extern const char usage_batch_sql[]; /* batch.sql */
 
 static const struct statement statements[] = {
         {"usage_report_batch",
-         ROWS_WITH(struct batch_row, index, usage_id, first.usage_id, first.instance_id,
-                   first.active_devices, first.total_devices, first.metrics, first.reported_at,
-                   first.received_at),
+         ROWS_WITH(struct batch_row, index, usage_id, too_many, first.usage_id,
+                   first.instance_id, first.active_devices, first.total_devices, first.metrics,
+                   first.reported_at, first.received_at),
          .sql = usage_batch_sql},
 };
 
@@ -77,6 +79,10 @@ fill_item(struct operation *operation, struct usage_item *items, size_t index,
 		report->received_at = INSTANT_MS(operation->now_ms);
 		return FAIL_NONE;
 	}
+	if (row->too_many && row->first.usage_id == 0) {
+		items[index].status = USAGE_TOO_MANY;
+		return FAIL_NONE;
+	}
 	items[index].status = USAGE_DUPLICATE;
 	earlier = earlier_item(items, index);
 	if (earlier != NULL) {
@@ -102,10 +108,12 @@ usage_report_batch(struct operation *operation, struct usage_item *items, size_t
 
 	if (count == 0)
 		return FAIL_NONE;
-	TRY(db_rows(operation->db, task, &statements[0],
-	            PARAMETERS(batch_text(task, items, count), param_now(operation),
-	                       param_int(task, lease_ms)),
-	            (void *)&rows, &row_count));
+	TRY(db_rows(
+	        operation->db, task, &statements[0],
+	        PARAMETERS(batch_text(task, items, count), param_now(operation),
+	                   param_int(task, lease_ms),
+	                   param_int(task, operation->billing->policy.new_instances_per_day)),
+	        (void *)&rows, &row_count));
 	for (size_t i = 0; i < count; i++)
 		items[i].status = USAGE_NO_CUSTOMER;
 	for (size_t i = 0; i < row_count; i++) {

@@ -3,7 +3,7 @@
 
 #include "usage/report.h"
 
-enum usage_status { USAGE_CREATED, USAGE_DUPLICATE, USAGE_NO_CUSTOMER };
+enum usage_status { USAGE_CREATED, USAGE_DUPLICATE, USAGE_NO_CUSTOMER, USAGE_TOO_MANY };
 
 /* One report of a batch and its outcome. */
 struct usage_item {

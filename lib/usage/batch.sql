@@ -1,8 +1,9 @@
 -- Stores many reports with all that follows from them. One row for each report whose customer
--- exists: usage_id is NULL unless this statement stored it; the columns "first" are those of
+-- exists: usage_id is NULL unless this statement stored it; too_many tells that the bound is reached; the columns "first" are those of
 -- the report that was stored under its report_id.
 --
 -- $1 the reports  $2 now  $3 the lease in milliseconds
+-- $4 at most so many instances of a customer in a day that were never seen
 --
 -- Every part writes in the order of its keys, so that two batches never wait for each other in
 -- a circle. report.sql stores reports by the same rules; fold.sql counts them later.
@@ -21,16 +22,43 @@ WITH item AS MATERIALIZED (
       SELECT FROM customers c WHERE c.customer_id = x.customer_id AND c.deleted_at IS NULL)
     ORDER BY index) AS sent),
 
+-- The instances, and the end of the lease of those that are known.
+was AS MATERIALIZED (
+  SELECT t.customer_id, t.instance_id, t.place, i.lease_expires_at
+  FROM (
+    SELECT customer_id, instance_id, min(index) AS place FROM item
+    GROUP BY customer_id, instance_id) t
+  LEFT JOIN LATERAL (
+    SELECT lease_expires_at FROM instances
+    WHERE customer_id = t.customer_id AND instance_id = t.instance_id OFFSET 0) i ON true),
+
+-- Only instances that were never seen have their customer's count looked at.
+room AS MATERIALIZED (
+  SELECT customer_id, instances_admit(customer_id, $2::timestamptz, instances, $4::bigint) AS instances
+  FROM (
+    SELECT customer_id, count(*) AS instances FROM was WHERE lease_expires_at IS NULL
+    GROUP BY customer_id ORDER BY customer_id) AS each),
+
+refused AS MATERIALIZED (
+  SELECT w.customer_id, w.instance_id
+  FROM (
+    SELECT customer_id, instance_id, row_number() OVER (PARTITION BY customer_id ORDER BY place) AS place
+    FROM was WHERE lease_expires_at IS NULL) w
+  JOIN room r ON r.customer_id = w.customer_id AND w.place > r.instances),
+
 named AS (
   INSERT INTO usage_report_ids (customer_id, report_id, usage_id, reported_at)
   SELECT DISTINCT ON (customer_id, report_id) customer_id, report_id, usage_id, reported_at
-  FROM item WHERE report_id IS NOT NULL ORDER BY customer_id, report_id, index
+  FROM item WHERE report_id IS NOT NULL
+    AND (customer_id, instance_id) NOT IN (SELECT customer_id, instance_id FROM refused)
+  ORDER BY customer_id, report_id, index
   ON CONFLICT DO NOTHING RETURNING usage_id),
 
 fresh AS MATERIALIZED (
   SELECT index, usage_id, customer_id, instance_id, active_devices, total_devices, metrics,
     reported_at, report_id, version, day
-  FROM item WHERE report_id IS NULL OR usage_id IN (SELECT usage_id FROM named)),
+  FROM item WHERE CASE WHEN report_id IS NOT NULL THEN usage_id IN (SELECT usage_id FROM named)
+    ELSE (customer_id, instance_id) NOT IN (SELECT customer_id, instance_id FROM refused) END),
 
 stored AS (
   INSERT INTO usage_reports (usage_id, customer_id, instance_id, active_devices, total_devices,
@@ -38,13 +66,6 @@ stored AS (
   SELECT usage_id, customer_id, instance_id, active_devices, total_devices, metrics, reported_at,
     $2::timestamptz, report_id
   FROM fresh),
-
-was AS MATERIALIZED (
-  SELECT f.customer_id, f.instance_id, i.lease_expires_at
-  FROM (SELECT DISTINCT customer_id, instance_id FROM fresh) f
-  CROSS JOIN LATERAL (
-    SELECT lease_expires_at FROM instances
-    WHERE customer_id = f.customer_id AND instance_id = f.instance_id OFFSET 0) i),
 
 -- The reports; late ones tell no version. A join with `was` would cost the square of the batch's size.
 told AS MATERIALIZED (
@@ -124,7 +145,9 @@ pending AS (
     $2::timestamptz
   FROM fresh)
 
-SELECT t.index, f.usage_id, r.usage_id AS "first.usage_id",
+SELECT t.index, f.usage_id,
+  (t.customer_id, t.instance_id) IN (SELECT customer_id, instance_id FROM refused) AS too_many,
+  r.usage_id AS "first.usage_id",
   COALESCE(r.instance_id, t.instance_id) AS "first.instance_id",
   COALESCE(r.active_devices, t.active_devices) AS "first.active_devices",
   COALESCE(r.total_devices, t.total_devices) AS "first.total_devices",

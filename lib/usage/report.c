@@ -26,7 +26,7 @@ static const struct statement statements[] = {
                               subscription.contract_id, terms.contract, terms.overrides,
                               levels.active_devices, levels.instances, levels.non_production,
                               levels.month, levels.newest, levels.counted_until, levels.counted,
-                              usage_id),
+                              too_many, usage_id),
                     .sql = usage_report_sql},
         /* The report that was stored under this id. The report itself may have been deleted
 	 * since. This is no part of report.sql, which would then open every month for a rare
@@ -113,17 +113,27 @@ usage_report(struct operation *operation, const struct sha256 *digest,
 	int64_t lease_ms = operation->billing->policy.instance_lease_hours * HOUR_MS;
 	bool found;
 
-	TRY(db_row(operation->db, task, &statements[REPORT],
-	           PARAMETERS(param_digest(task, digest), report->customer_id,
-	                      report->instance_id, param_int(task, report->active_devices),
-	                      param_int(task, report->total_devices), report->metrics,
-	                      param_time(task, report->reported_at), report->report_id,
-	                      param_now(operation),
-	                      param_time(task, INSTANT_MS(report->reported_at.ms + lease_ms)),
-	                      param_int(task, USAGE_PENDING_OF_REPORT), report->version),
-	           view, &found));
+	TRY(db_row(
+	        operation->db, task, &statements[REPORT],
+	        PARAMETERS(param_digest(task, digest), report->customer_id, report->instance_id,
+	                   param_int(task, report->active_devices),
+	                   param_int(task, report->total_devices), report->metrics,
+	                   param_time(task, report->reported_at), report->report_id,
+	                   param_now(operation),
+	                   param_time(task, INSTANT_MS(report->reported_at.ms + lease_ms)),
+	                   param_int(task, USAGE_PENDING_OF_REPORT), report->version,
+	                   param_int(task, operation->billing->policy.new_instances_per_day)),
+	        view, &found));
 	entitlement_terms_unpack(task->arena, &view->terms);
 	return FAIL_NONE;
+}
+
+enum fail
+usage_fail_instances(struct operation *operation)
+{
+	return fail_until_tomorrow(operation, "too_many_instances",
+	                           "The customer's reports named too many new instances today; "
+	                           "try again tomorrow.");
 }
 
 enum fail
@@ -132,6 +142,8 @@ usage_outcome(struct operation *operation, const struct usage_view *view,
 {
 	if (view->customer_id == NULL)
 		return fail_customer_not_found(operation->task);
+	if (view->too_many)
+		return usage_fail_instances(operation);
 	*created = view->usage_id != 0;
 	if (!*created) {
 		TRY(db_confirm(operation->db, operation->task));

@@ -56,6 +56,7 @@ struct usage_view {
 	struct subscription subscription; /* plan is NULL without one */
 	struct entitlement_terms terms;
 	struct usage_levels levels;
+	bool too_many;    /* the instance is new, and the day's bound of new ones is reached */
 	int64_t usage_id; /* of the report when it was stored, else 0 */
 };
 
@@ -76,8 +77,12 @@ enum fail usage_metrics_read(struct task *task, const struct plans *plans,
 enum fail usage_report(struct operation *operation, const struct sha256 *digest,
                        const struct usage_report *report, struct usage_view *view) MUST_CHECK;
 
+/* FAIL_LIMITED "too_many_instances", until tomorrow. */
+enum fail usage_fail_instances(struct operation *operation);
+
 /* The outcome of usage_report(). `report` becomes the stored one: this, with `*created`, or the
- * first of its report_id. FAIL_NOT_FOUND "customer_not_found". */
+ * first of its report_id. FAIL_NOT_FOUND "customer_not_found", FAIL_LIMITED
+ * "too_many_instances" beyond the policy's new_instances_per_day. */
 enum fail usage_outcome(struct operation *operation, const struct usage_view *view,
                         struct usage_report *report, bool *created) MUST_CHECK;
 

@@ -3,10 +3,10 @@
 --
 -- $1 digest of the key  $2 customer  $3 instance  $4 active devices  $5 total devices  $6 metrics
 -- $7 reported_at  $8 report_id or NULL  $9 now  $10 end of the lease  $11 at most so many pending
--- $12 version or NULL
+-- $12 version or NULL  $13 at most so many instances a day that were never seen
 --
 -- Every part sees the rows as they were before, and what other parts return. All statements
--- take locks in one order: report ids, instances, usage_fleets, days, metrics, events. batch.sql stores
+-- take locks in one order: instance_counts, report ids, instances, usage_fleets, days, metrics, events. batch.sql stores
 -- reports by the same rules, lib/limits/levels.sql reads the levels.
 
 WITH caller AS MATERIALIZED (
@@ -23,14 +23,23 @@ allowed AS MATERIALIZED (
   WHERE customer_id IS NOT NULL AND key_id IS NOT NULL AND revoked_at IS NULL
     AND (role = 'owner' OR (key_customer_id = customer_id AND 'usage' = ANY (scopes)))),
 
+was AS MATERIALIZED (
+  SELECT lease_expires_at FROM instances WHERE customer_id = $2 AND instance_id = $3),
+
+-- Only an instance that was never seen has its customer's count looked at.
+admitted AS MATERIALIZED (
+  SELECT customer_id, usage_id FROM allowed
+  WHERE CASE WHEN EXISTS (SELECT FROM was) THEN true
+    ELSE instances_admit(customer_id, $9::timestamptz, 1, $13::bigint) = 1 END),
+
 named AS (
   INSERT INTO usage_report_ids (customer_id, report_id, usage_id, reported_at)
-  SELECT customer_id, $8, usage_id, $7::timestamptz FROM allowed WHERE $8::text IS NOT NULL
+  SELECT customer_id, $8, usage_id, $7::timestamptz FROM admitted WHERE $8::text IS NOT NULL
   ON CONFLICT DO NOTHING RETURNING usage_id),
 
 fresh AS MATERIALIZED (
   SELECT customer_id, usage_id, ($7::timestamptz AT TIME ZONE 'UTC')::date AS day
-  FROM allowed WHERE $8::text IS NULL OR EXISTS (SELECT FROM named)),
+  FROM admitted WHERE $8::text IS NULL OR EXISTS (SELECT FROM named)),
 
 stored AS (
   INSERT INTO usage_reports (usage_id, customer_id, instance_id, active_devices, total_devices,
@@ -38,9 +47,6 @@ stored AS (
   SELECT usage_id, customer_id, $3, $4::bigint, $5::bigint, $6::jsonb, $7::timestamptz,
     $9::timestamptz, $8
   FROM fresh),
-
-was AS MATERIALIZED (
-  SELECT lease_expires_at FROM instances WHERE customer_id = $2 AND instance_id = $3),
 
 -- A late report shows that its instance was there, not what it has now. It does not take up
 -- again what was released since. A report without a version leaves the one that is known.
@@ -176,6 +182,7 @@ SELECT k.key_id AS "key.key_id", k.key_customer_id AS "key.customer_id", k.role 
     (SELECT CASE WHEN count(*) >= $11::bigint THEN max(check_at) END FROM ended))
     AS "levels.counted_until",
   (SELECT done OR $2 < customer_id FROM usage_backfill) AS "levels.counted",
+  EXISTS (SELECT FROM allowed) AND NOT EXISTS (SELECT FROM admitted) AS too_many,
   (SELECT usage_id FROM fresh WHERE (SELECT count(*) FROM activated) >= 0) AS usage_id
 FROM caller k
 LEFT JOIN LATERAL (

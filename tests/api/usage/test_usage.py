@@ -364,3 +364,31 @@ def test_bad_fields_are_bounded(api, stack):
     assert (batch["created"], batch["invalid"]) == (1, 72) and stored(stack, customer) == 1
     assert [len(one["details"]) for one in batch["results"][:72]] == [20, 2] + 70 * [1]
     assert len(answer.content) < 20000
+
+
+def test_new_instances_of_a_day_are_bounded(api, stack):
+    """Reports of known instances are taken beside it, one by one and in a batch, and other customers' too."""
+    customer, other = api.sign_up(), api.sign_up()
+    send(customer, instance_id="known")
+
+    def at_the_bound():
+        today = "(now() AT TIME ZONE 'UTC')::date"
+        stack.sql(f"UPDATE instance_counts SET day = {today}, first_seen = 20000 WHERE customer_id = '{customer.id}'")
+        refused = customer.client.post("/api/usage/report", report(customer, instance_id="new"))
+        batch = customer.client.post("/api/usage/reports", {"reports": [
+            report(customer, instance_id=name) for name in ("new", "known", "newer")]})
+        all_new = customer.client.post("/api/usage/reports", {"reports": [report(customer, instance_id="new")]})
+        same_day = stack.sql(f"SELECT day = {today} FROM instance_counts WHERE customer_id = '{customer.id}'") == "t"
+        return (refused, batch, all_new) if same_day else at_the_bound()
+
+    refused, batch, all_new = at_the_bound()
+    expect(refused, 429, "too_many_instances")
+    assert 0 < int(refused.headers["Retry-After"]) <= 86400
+    answer = expect(batch, 200)
+    assert [one["status"] for one in answer["results"]] == ["invalid", "created", "invalid"]
+    assert {one.get("code") for one in answer["results"]} == {None, "too_many_instances"}
+    assert (answer["created"], answer["duplicates"], answer["invalid"]) == (1, 0, 2)
+    expect(all_new, 429, "too_many_instances")
+    send(customer, instance_id="known")
+    send(other, instance_id="new")
+    assert int(stack.sql(f"SELECT count(*) FROM instances WHERE customer_id = '{customer.id}'")) == 1
