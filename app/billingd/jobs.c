@@ -411,6 +411,7 @@ jobs_run(const struct child *child)
 	sigdelset(&open_signals, SIGTERM);
 	sigdelset(&open_signals, SIGQUIT);
 	arena = arena_new(ARENA_LIMIT);
+	atomic_store(child->serving, true);
 	run_rounds(&api, arena, child, &open_signals);
 	end_webhooks(&api, arena, child->role->jobs->actor);
 	arena_free(arena);

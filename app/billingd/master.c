@@ -2,8 +2,8 @@
  * master.c: the process that starts the others and watches them.
  *
  * A slot holds one child, or the time when its next child may start. A reload gives every slot
- * to a child of the new generation; the old children are told to retire and moved to the list
- * of retired ones.
+ * to a child of the new generation, a few slots at a time; the old children are moved to the list of
+ * retired ones, and are told to retire when their successors serve.
  */
 #include "billingd/master.h"
 
@@ -27,6 +27,12 @@ enum { SLOTS_MAX = ROLE_CHILDREN_MAX };
 static const int64_t throttle_first_us = 1000000;
 static const int64_t throttle_last_us = 60000000;
 
+/* A reload starts the new children in so many steps, so that few of them read and plan anew at a time. A
+ * step ends when its children serve, or when the time of all steps is over. */
+enum { RELOAD_STEPS = 8 };
+static const int64_t steps_last_us = 5000000;
+static const int64_t step_look_us = 5000;
+
 struct slot {
 	const struct role *role;
 	pid_t pid; /* 0: none */
@@ -38,6 +44,7 @@ struct slot {
 /* Memory that the master and all its children share. */
 struct shared {
 	atomic_bool started[2 * SLOTS_MAX]; /* one per slot, for two generations */
+	atomic_bool serving[2 * SLOTS_MAX]; /* numbered like `started` */
 	atomic_bool stripe_idle;
 	atomic_bool stopping;
 	struct share share; /* numbered like `started` */
@@ -54,6 +61,11 @@ struct master {
 	struct shared *shared;
 	struct slot slots[SLOTS_MAX];
 	size_t slot_count;
+	size_t open_count; /* the slots that may have a child; the others wait for a step */
+	size_t step_first; /* the first slot of the step */
+	int64_t steps_until_us;
+	bool replacing;    /* a reload is not finished */
+	bool reload_again; /* HUP has come meanwhile */
 	struct retired retired;
 	sigset_t signals;   /* the ones that the master waits for */
 	int64_t stop_at_us; /* INT64_MAX until a signal asks for a stop */
@@ -101,6 +113,12 @@ started_flag(const struct master *master, size_t slot)
 	return &master->shared->started[shared_number(master, slot)];
 }
 
+static atomic_bool *
+serving_flag(const struct master *master, size_t slot)
+{
+	return &master->shared->serving[shared_number(master, slot)];
+}
+
 static void
 start_child(struct master *master, size_t slot)
 {
@@ -112,6 +130,7 @@ start_child(struct master *master, size_t slot)
 	        .connections =
 	                role->jobs == NULL ? master->sockets.connections[role->pool] : NULL,
 	        .started = started_flag(master, slot),
+	        .serving = serving_flag(master, slot),
 	        .stripe_idle = &master->shared->stripe_idle,
 	        .share = &master->shared->share,
 	        .share_slot = shared_number(master, slot),
@@ -121,6 +140,7 @@ start_child(struct master *master, size_t slot)
 	pid_t parent = getpid(), child;
 
 	atomic_store(started_flag(master, slot), false);
+	atomic_store(serving_flag(master, slot), false);
 	child = fork();
 	if (child == 0) {
 		become_child(master, &self, parent);
@@ -144,7 +164,7 @@ start_due(struct master *master)
 {
 	int64_t now_us = clock_monotonic_us(), wait_us = throttle_last_us;
 
-	for (size_t i = 0; i < master->slot_count; i++) {
+	for (size_t i = 0; i < master->open_count; i++) {
 		struct slot *slot = &master->slots[i];
 
 		if (slot->pid == 0 && slot->start_at_us <= now_us)
@@ -251,38 +271,120 @@ check(const struct master *master, struct generation *next)
 	return child > 0 && ended == child && generation_end_check(next, status);
 }
 
-/* Old children serve until new ones exist; meanwhile the queue of the socket holds new
- * connections. */
-static void
-reload(struct master *master)
+/* The children of a role have the new children of that role as their successors, in their order. */
+static size_t
+successor_of(const struct master *master, const struct slot *old, size_t old_count,
+             size_t index)
 {
-	struct generation *next = generation_load(
-	        master->config_path, master->generation->number + 1, report_reload);
+	size_t first = 0, count = 0, before = 0, all = 0;
+
+	for (size_t i = 0; i < old_count; i++) {
+		all += old[i].role == old[index].role;
+		before += old[i].role == old[index].role && i < index;
+	}
+	for (size_t i = master->slot_count; i > 0; i--) {
+		if (master->slots[i - 1].role != old[index].role)
+			continue;
+		first = i - 1;
+		count++;
+	}
+	return first + before * count / all;
+}
+
+/* Old children serve until their successors do. */
+static void
+take_over(struct master *master, struct generation *next)
+{
 	struct slot old[SLOTS_MAX];
 	size_t old_count = master->slot_count;
-	int64_t timeout_us;
 
-	if (next == NULL)
-		return;
-	if (!check(master, next)) {
-		generation_free(next);
-		return;
-	}
 	memcpy(old, master->slots, sizeof(old));
 	generation_free(master->generation);
 	master->generation = next;
-	timeout_us = next->settings.shutdown_timeout_s * 1000000;
 	assign_roles(master);
-	(void)start_due(master);
+	master->open_count = 0;
+	master->step_first = 0;
+	master->steps_until_us = clock_monotonic_us() + steps_last_us;
+	master->replacing = true;
 	for (size_t i = 0; i < old_count; i++)
 		if (old[i].pid != 0)
-			retired_add(&master->retired, old[i].role, old[i].pid, timeout_us);
+			retired_add(&master->retired, old[i].role, old[i].pid,
+			            successor_of(master, old, old_count, i));
+}
+
+/* HUP during a reload takes effect when all children are replaced. */
+static void
+reload(struct master *master)
+{
+	struct generation *next;
+
+	master->reload_again = master->replacing;
+	if (master->replacing)
+		return;
+	next = generation_load(master->config_path, master->generation->number + 1,
+	                       report_reload);
+	if (next == NULL)
+		return;
+	if (check(master, next))
+		take_over(master, next);
+	else
+		generation_free(next);
+}
+
+static void
+end_reload(struct master *master)
+{
+	const struct app_settings *settings = &master->generation->settings;
+
+	master->replacing = false;
 	metrics_add(master->metrics, METRIC_RELOADS, 1);
-	if (!sockets_match(&master->sockets, &next->settings) ||
-	    strcmp(next->settings.pid_file, master->pid_file) != 0)
+	if (!sockets_match(&master->sockets, settings) ||
+	    strcmp(settings->pid_file, master->pid_file) != 0)
 		log_line(LOG_LEVEL_WARNING, "BILLING_SOCKET, BILLING_STRIPE_SOCKET and "
 		                            "BILLINGD_PID_FILE change at the next start only");
-	log_line(LOG_LEVEL_INFO, "reloaded", LOG_I("generation", next->number));
+	log_line(LOG_LEVEL_INFO, "reloaded", LOG_I("generation", master->generation->number));
+	if (master->reload_again && master->stop_at_us == INT64_MAX)
+		reload(master);
+}
+
+/* Whether the children of the step serve, or have had their time. */
+static bool
+step_is_over(const struct master *master)
+{
+	if (clock_monotonic_us() >= master->steps_until_us)
+		return true;
+	for (size_t i = master->step_first; i < master->open_count; i++)
+		if (!atomic_load(serving_flag(master, i)))
+			return false;
+	return true;
+}
+
+/* The predecessors of the step's children retire, and further children start. */
+static void
+next_step(struct master *master)
+{
+	size_t size = (master->slot_count + RELOAD_STEPS - 1) / RELOAD_STEPS;
+
+	retired_tell(&master->retired, master->open_count,
+	             master->generation->settings.shutdown_timeout_s * 1000000);
+	if (master->open_count == master->slot_count) {
+		end_reload(master);
+		return;
+	}
+	master->step_first = master->open_count;
+	master->open_count += size;
+	if (master->open_count > master->slot_count)
+		master->open_count = master->slot_count;
+	(void)start_due(master);
+}
+
+/* Goes on with a reload. The time until the next look, in microseconds. */
+static int64_t
+replace(struct master *master)
+{
+	if (master->replacing && step_is_over(master))
+		next_step(master);
+	return master->replacing ? step_look_us : throttle_last_us;
 }
 
 static void
@@ -356,15 +458,18 @@ schedule_stop(struct master *master)
 		         LOG_I("seconds", delay_us / 1000000));
 }
 
-/* How long the master may sleep: until a child is due, is late, or the stop begins. */
+/* How long the master may sleep: until a step of a reload may be over, a child is due or late, or the
+ * stop begins. */
 static int64_t
 time_to_sleep(struct master *master)
 {
-	int64_t start_us = start_due(master), late_us = retired_kill_late(&master->retired);
-	int64_t stop_us = master->stop_at_us - clock_monotonic_us();
-	int64_t least_us = start_us < late_us ? start_us : late_us;
+	const int64_t times_us[] = {replace(master), start_due(master),
+	                            retired_kill_late(&master->retired),
+	                            master->stop_at_us - clock_monotonic_us()};
+	int64_t least_us = times_us[0];
 
-	least_us = least_us < stop_us ? least_us : stop_us;
+	for (size_t i = 1; i < sizeof(times_us) / sizeof(*times_us); i++)
+		least_us = times_us[i] < least_us ? times_us[i] : least_us;
 	return least_us > 0 ? least_us : 0;
 }
 
@@ -439,6 +544,7 @@ master_run(const char *config_path, struct generation *first)
 	master->generation = first;
 	master->stop_at_us = INT64_MAX;
 	assign_roles(master);
+	master->open_count = master->slot_count;
 	sigfillset(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, NULL);
 	sigemptyset(&master->signals);

@@ -10,14 +10,28 @@
 static const int64_t longest_wait_us = 60000000;
 
 void
-retired_add(struct retired *retired, const struct role *role, pid_t pid, int64_t timeout_us)
+retired_add(struct retired *retired, const struct role *role, pid_t pid, size_t successor)
 {
-	bool room = retired->count < RETIRED_MAX;
-
-	(void)kill(pid, room ? WORKER_RETIRE : SIGKILL);
-	if (room)
+	if (retired->count < RETIRED_MAX)
 		retired->items[retired->count++] =
-		        (struct retired_child){role, pid, clock_monotonic_us() + timeout_us};
+		        (struct retired_child){role, pid, successor, INT64_MAX};
+	else
+		(void)kill(pid, SIGKILL);
+}
+
+void
+retired_tell(struct retired *retired, size_t count, int64_t timeout_us)
+{
+	int64_t deadline_us = clock_monotonic_us() + timeout_us;
+
+	for (size_t i = 0; i < retired->count; i++) {
+		struct retired_child *child = &retired->items[i];
+
+		if (child->deadline_us != INT64_MAX || child->successor >= count)
+			continue;
+		(void)kill(child->pid, WORKER_RETIRE);
+		child->deadline_us = deadline_us;
+	}
 }
 
 const struct role *

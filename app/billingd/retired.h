@@ -11,7 +11,8 @@ enum { RETIRED_MAX = 4 * ROLE_CHILDREN_MAX };
 struct retired_child {
 	const struct role *role;
 	pid_t pid;
-	int64_t deadline_us;
+	size_t successor;    /* its slot's number in the new generation */
+	int64_t deadline_us; /* INT64_MAX until the child is told to retire */
 };
 
 struct retired {
@@ -19,10 +20,12 @@ struct retired {
 	size_t count;
 };
 
-/* Tells the child to retire within `timeout_us`. When the list is full, the child is killed at
+/* Adds a child that serves until its successor does. When the list is full, the child is killed at
  * once. */
-void retired_add(struct retired *retired, const struct role *role, pid_t pid,
-                 int64_t timeout_us);
+void retired_add(struct retired *retired, const struct role *role, pid_t pid, size_t successor);
+
+/* Tells the children whose successors have numbers below `count` to retire within `timeout_us`. */
+void retired_tell(struct retired *retired, size_t count, int64_t timeout_us);
 
 /* Removes a child that has ended. Its role, or NULL when it is not in the list. */
 const struct role *retired_remove(struct retired *retired, pid_t pid);

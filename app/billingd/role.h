@@ -39,6 +39,8 @@ struct child {
 	/* Set when the first request has come or the first round of jobs is over. A process
 	 * that dies earlier is replaced after a growing delay. */
 	atomic_bool *started;
+	/* Set when the process is ready for its work. */
+	atomic_bool *serving;
 	atomic_int *key_changes;
 	atomic_bool *stripe_idle; /* all generations' */
 	struct share *share;      /* likewise */

@@ -195,6 +195,7 @@ accept_requests(struct api *api, struct fcgi *fcgi, const struct child *child)
 	sigfillset(&open_signals);
 	sigdelset(&open_signals, WORKER_DRAIN);
 	sigdelset(&open_signals, WORKER_RETIRE);
+	atomic_store(child->serving, true);
 	while (left > 0 && (found = await_request(child->connections, &open_signals, &untrimmed,
 	                                          &connection)) == CONNECTIONS_REQUEST) {
 		left -= serve_connection(api, fcgi, child, arena, &connection);

@@ -7,6 +7,7 @@ import time
 
 import pytest
 from chaos.load import Ledger, Load, knock
+from chaos.postgres import Postgres, Session
 from chaos.processes import Daemon, LogTail, children, is_alive, kill
 from support.stack import VARIANT, wait_for
 
@@ -77,6 +78,20 @@ def test_reload_bursts(stack):
     tail.wait("reloaded")
     wait_for(lambda: len(children(stack)) == CHILDREN)
     assert stack.api.nobody.get("/health").status_code == 200
+
+
+def test_old_processes_serve_until_their_successors_do(stack):
+    """New workers that wait for the database keep no request waiting."""
+    tail, old = LogTail(stack), set(children(stack))
+    with Session(stack) as session:
+        session.run("LOCK TABLE plan_terms")
+        kill(stack.pids()[0], signal.SIGHUP)
+        wait_for(lambda: Postgres(stack).waiting(), every=0.01)
+        assert {stack.api.nobody.get("/health").status_code for _ in range(10)} == {200}
+        assert old < set(children(stack))
+    tail.wait("reloaded")
+    wait_for(lambda: len(children(stack)) == CHILDREN and not old & set(children(stack)))
+    assert not tail.find("process died")
 
 
 def test_a_single_connection_during_a_reload_is_served(stack, report):
