@@ -172,9 +172,10 @@ change_plan(struct operation *operation, const struct plan_change *change)
 		return terms.subscription.scheduled_plan == NULL
 		               ? fail_nothing_to_change(operation)
 		               : schedule(operation, &terms, NULL, NULL);
-	return !terms.is_upgrade && operation->billing->sales.downgrade_at_period_end
-	               ? schedule(operation, &terms, change->new_plan, &change->purchase)
-	               : change_now(operation, &terms);
+	if (!terms.is_upgrade && operation->billing->sales.downgrade_at_period_end)
+		return schedule(operation, &terms, change->new_plan, &change->purchase);
+	TRY(plan_terms_check_paid(operation, &terms));
+	return change_now(operation, &terms);
 }
 
 /* Cancels a trial that Stripe does not know. */
@@ -285,8 +286,15 @@ change_resume(struct operation *operation, const char *customer_id)
 	return record_and_perform(operation, &change);
 }
 
-/* Sends the scheduled plan to Stripe. Before the period ends nothing is credited; when the next
- * period has begun already, its rest is. */
+static enum fail
+postpone(struct operation *operation, const struct subscription *due)
+{
+	return subscription_postpone(operation, due->stripe_subscription_id,
+	                             INSTANT_MS(operation->now_ms + SCHEDULE_RETRY_MS));
+}
+
+/* Sends the scheduled plan to Stripe. Before the period ends nothing is credited. When the next
+ * period has begun already, its rest is, once it is paid. */
 static enum fail
 run_scheduled(struct operation *operation, const struct subscription *due)
 {
@@ -307,6 +315,8 @@ run_scheduled(struct operation *operation, const struct subscription *due)
 	if (!terms.sold.item.period_end.known ||
 	    terms.sold.item.period_end.ms <= due->current_period_ends_at.ms)
 		terms.proration = "none";
+	else if (plan_terms_owe(&terms))
+		return postpone(operation, due);
 	return change_now(operation, &terms);
 }
 
@@ -338,8 +348,7 @@ record_failure(struct operation *operation, const struct subscription *due, enum
 	         LOG_S("code", operation->task->failure.code));
 	if (is_final)
 		return drop_scheduled(operation, due);
-	TRY(subscription_postpone(operation, due->stripe_subscription_id,
-	                          INSTANT_MS(operation->now_ms + SCHEDULE_RETRY_MS)));
+	TRY(postpone(operation, due));
 	return away ? kind : FAIL_NONE;
 }
 

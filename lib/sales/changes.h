@@ -38,6 +38,7 @@ struct change_preview {
  * are charged at once, and only if the payment succeeds. A smaller plan and less of anything begin at once
  * with a credit for the rest of the period, or with the next period, by the sales policy. Requesting what
  * there is takes a scheduled change back. FAIL_INVALID for what is not sold; FAIL_CONFLICT
+ * "payment_due" for a change that begins at once while the present period is not paid,
  * "interval_fixed" where the interval cannot change, "mixed_change" for more and less at once where the
  * policy has less wait, "price_unclear" when no item at Stripe is known to be the plan's. */
 enum fail change_plan(struct operation *operation, const struct plan_change *change) MUST_CHECK;

@@ -100,7 +100,8 @@ change_fetch(struct operation *operation, const struct subscription *subscriptio
 	struct json_view object;
 
 	TRY(stripe_fetch(operation, "/v1/subscriptions/%s",
-	                 subscription->stripe_subscription_id, NULL, &object));
+	                 subscription->stripe_subscription_id, "expand[0]=latest_invoice",
+	                 &object));
 	TRY(sold_subscription_complete(operation, &object, out));
 	TRY(price_plans_find(operation, PRICES_PRODUCTS, out));
 	return stripe_status_is_final(out->stripe.status) ? fail_subscription_ended(operation)
@@ -294,6 +295,24 @@ plan_terms_are_present(const struct plan_terms *terms)
 {
 	return text_equal(terms->sold.plan, terms->price->sells) && !terms->changes_interval &&
 	       purchase_is_equal(&terms->addons.before, &terms->addons.after);
+}
+
+bool
+plan_terms_owe(const struct plan_terms *terms)
+{
+	const struct stripe_subscription *now = &terms->sold.stripe;
+
+	return text_equal(now->status, "past_due") || text_equal(now->status, "unpaid") ||
+	       now->unpaid_invoice != NULL || (now->invoice_waits && !terms->is_upgrade);
+}
+
+enum fail
+plan_terms_check_paid(struct operation *operation, const struct plan_terms *terms)
+{
+	if (!plan_terms_owe(terms))
+		return FAIL_NONE;
+	return task_fail(operation->task, FAIL_CONFLICT, "payment_due",
+	                 "A payment is due; pay the open invoice first.");
 }
 
 enum fail

@@ -33,6 +33,14 @@ struct plan_terms {
 /* Whether the subscription has the plan, the interval, the quantity and the add-ons already. */
 bool plan_terms_are_present(const struct plan_terms *terms);
 
+/* Whether the present period is not paid for yet. Stripe would credit its rest all the same. A greater
+ * plan waits neither for a draft of Stripe's nor for an invoice that is due later. */
+bool plan_terms_owe(const struct plan_terms *terms);
+
+/* FAIL_CONFLICT "payment_due" when they do. */
+enum fail plan_terms_check_paid(struct operation *operation,
+                                const struct plan_terms *terms) MUST_CHECK;
+
 /* FAIL_CONFLICT "nothing_to_change", "subscription_ended", "checkout_needed". */
 enum fail fail_nothing_to_change(struct operation *operation) MUST_CHECK;
 enum fail fail_subscription_ended(struct operation *operation) MUST_CHECK;

@@ -73,5 +73,8 @@ change_preview(struct operation *operation, const struct plan_change *change,
 	                                : plan_terms_proration_at(&terms, operation->now_ms),
 	        .period_ends_at = terms.sold.item.period_end,
 	};
-	return out->at_period_end ? FAIL_NONE : fetch_preview(operation, &terms, out);
+	if (out->at_period_end)
+		return FAIL_NONE;
+	TRY(plan_terms_check_paid(operation, &terms));
+	return fetch_preview(operation, &terms, out);
 }

@@ -171,7 +171,10 @@ read_inherited(const struct json_view *object, struct stripe_subscription *out)
 static void
 read_open_invoice(const struct json_view *object, struct stripe_subscription *out)
 {
-	if (!text_equal(stripe_text_of(object, "latest_invoice.status"), "open"))
+	const char *status = stripe_text_of(object, "latest_invoice.status");
+
+	out->invoice_waits = text_equal(status, "draft") || text_equal(status, "open");
+	if (!text_equal(status, "open"))
 		return;
 	out->due_at = moment(object, "latest_invoice.due_date");
 	if (out->due_at.known)

@@ -59,7 +59,8 @@ struct stripe_subscription {
 	 * paid, else its id. */
 	struct instant due_at;
 	const char *unpaid_invoice;
-	bool owes_change;           /* that invoice is of a change of the subscription */
+	bool invoice_waits; /* the latest invoice, when it is expanded, is a draft or open */
+	bool owes_change;   /* that invoice is of a change of the subscription */
 	const char *pause_behavior; /* of pause_collection; NULL: payments are collected */
 	struct instant pause_resumes_at;
 	bool cancel_at_period_end;

@@ -9,6 +9,7 @@
 struct second {
 	const char *stripe_subscription_id;
 	bool counts_less; /* something else counts now */
+	bool unpaid;      /* its period: Stripe would credit the rest all the same */
 	struct instant contract_starts_at;
 };
 
@@ -37,11 +38,12 @@ enum { OF_CUSTOMER, TOTAL };
 static const struct statement statements[] = {
         [OF_CUSTOMER] =
                 {"subscription_seconds_of",
-                 ROWS_WITH(struct second, stripe_subscription_id, counts_less,
+                 ROWS_WITH(struct second, stripe_subscription_id, counts_less, unpaid,
                            contract_starts_at),
                  .sql = "SELECT s.stripe_subscription_id, s.superseded OR EXISTS "
                         "(SELECT " CONTRACTS(
                                 "$2") " AND subscription_order(c, $2) = 0) AS counts_less, "
+                                      "s.status IN ('past_due', 'unpaid') AS unpaid, "
                                       "(SELECT min(c.starts_at) " CONTRACTS(
                                               "$2") ") AS contract_starts_at "
                                                     "FROM subscriptions s WHERE s.customer_id "
@@ -89,7 +91,9 @@ subscription_seconds_report(struct operation *operation, const char *customer_id
 			continue;
 		if (rows[i].counts_less)
 			TRY(stripe_cancel_enqueue(operation, customer_id, id,
-			                          "prorate=true&invoice_now=true"));
+			                          rows[i].unpaid
+			                                  ? stripe_cancel_parameters(operation)
+			                                  : "prorate=true&invoice_now=true"));
 		else
 			TRY(end_before(operation, customer_id, &rows[i]));
 	}

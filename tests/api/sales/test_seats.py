@@ -324,6 +324,8 @@ def test_what_is_not_paid_for_does_not_count(shop):
     assert bought_of(shop, customer) == ("team", 2, {})
     row = subscription_of(customer.client, customer.id)
     assert row["status"] == "past_due"
+    expect(ask(customer.client, "upgrade", customer.id, plan="team", quantity=1), 409,
+           "payment_due")
     assert licensed(customer) == ({"region": "eu"}, {"seats": 2, "projects": 2})
     done = json.loads(shop.billingctl("stripe", "reconcile", "--dry-run", "--json",
                                       check=False).stdout)

@@ -413,6 +413,62 @@ START_TEST(test_change)
 }
 END_TEST
 
+#define WITH_INVOICE(status, price, invoice)                                                   \
+	BODY("{'id':'sub_1','object':'subscription','customer':'cus_1','status':'" status      \
+	     "','latest_invoice':{'id':'in_1','billing_reason':'subscription_cycle'," invoice  \
+	     "},'items':{'data':[{'id':'si_1','quantity':2,'price':{'id':'" price "'}}]}}")
+
+static const struct {
+	struct scripted now;
+	const char *plan;
+	bool refused;
+} unpaid[] = {
+        {WITH_INVOICE("active", "price_s", "'status':'paid'"), "professional", false},
+        {WITH_INVOICE("active", "price_p", "'status':'paid'"), "starter", false},
+        {WITH_INVOICE("active", "price_p", "'status':'void'"), "starter", false},
+        /* The payment failed, perhaps of an invoice before the latest one. */
+        {WITH_INVOICE("past_due", "price_s", "'status':'open'"), "professional", true},
+        {WITH_INVOICE("past_due", "price_p", "'status':'open'"), "starter", true},
+        {WITH_INVOICE("unpaid", "price_p", "'status':'draft'"), "starter", true},
+        {WITH_INVOICE("past_due", "price_p", "'status':'paid'"), "starter", true},
+        /* A direct debit takes days, a draft an hour. */
+        {WITH_INVOICE("active", "price_s", "'status':'open'"), "professional", true},
+        {WITH_INVOICE("active", "price_p", "'status':'open'"), "starter", true},
+        {WITH_INVOICE("active", "price_s", "'status':'draft'"), "professional", false},
+        {WITH_INVOICE("active", "price_p", "'status':'draft'"), "starter", true},
+        /* An invoice that was sent. */
+        {WITH_INVOICE("active", "price_s", "'status':'open','due_date':1900000000"),
+         "professional", false},
+        {WITH_INVOICE("active", "price_p", "'status':'open','due_date':1900000000"), "starter",
+         true},
+};
+
+/* While a payment is due the plan stays: Stripe would credit the rest of a period that is not paid. With the
+ * next period it may change. */
+START_TEST(test_change_of_an_unpaid_subscription)
+{
+	const struct plan_change change = {
+	        .customer_id = customer_id, .field = "plan", .new_plan = unpaid[_i].plan};
+	const bool refused = unpaid[_i].refused;
+	struct change_preview preview;
+
+	store_synced("sub_1", "active");
+	SCRIPT(unpaid[_i].now, BODY("{'id':'upcoming_in_1','currency':'eur'}"));
+	ends(change_preview(&operation, &change, &preview), refused ? FAIL_CONFLICT : FAIL_NONE,
+	     "payment_due");
+	ck_assert_uint_eq(world.asked_count, refused ? 1 : 2);
+	ck_assert_ptr_nonnull(strstr(world.asked[0].http.url, "expand[0]=latest_invoice"));
+	SCRIPT(unpaid[_i].now, NOW);
+	ends(change_plan(&operation, &change), refused ? FAIL_CONFLICT : FAIL_NONE,
+	     "payment_due");
+	ck_assert_str_eq(calls_now(), refused ? "" : "subscription_change:done");
+	billing.sales.downgrade_at_period_end = true;
+	SCRIPT(unpaid[_i].now, NOW);
+	if (refused && text_equal(change.new_plan, "starter"))
+		ends(change_plan(&operation, &change), FAIL_NONE, NULL);
+}
+END_TEST
+
 /* Stripe shows a part of the items: the others are fetched before the plan's item is chosen. */
 START_TEST(test_items_on_further_pages)
 {
@@ -622,6 +678,7 @@ main(void)
 	tcase_add_test(tcase, test_checkout_again);
 	tcase_add_test(tcase, test_resume_before_a_contract);
 	tcase_add_loop_test(tcase, test_change, 0, ROWS(requests));
+	tcase_add_loop_test(tcase, test_change_of_an_unpaid_subscription, 0, ROWS(unpaid));
 	tcase_add_loop_test(tcase, test_change_again, 0, 3);
 	tcase_add_test(tcase, test_items_on_further_pages);
 	tcase_add_loop_test(tcase, test_negotiated_price, 0, ROWS(deals));

@@ -81,8 +81,21 @@ START_TEST(test_beside_a_running_contract)
 	make(0);
 	renewed("sub_a", false, AT(100));
 	ck_assert_int_eq(audited("second_subscription"), 1);
-	ck_assert_int_eq(planned("subscription_cancel", "%"), _i);
+	ck_assert_int_eq(planned("subscription_cancel", "prorate=true%"), _i);
 	ck_assert_int_eq(planned("subscription_end", "%"), 0);
+}
+END_TEST
+
+/* A period that was not paid for is not credited. */
+START_TEST(test_unpaid_beside_a_contract)
+{
+	struct sold_subscription one = subscription("sub_a", "past_due", 0);
+
+	billing.sales.cancel_second = true;
+	make(0);
+	ck_assert(store(&one));
+	ck_assert_int_eq(planned("subscription_cancel", "%"), 1);
+	ck_assert_int_eq(planned("subscription_cancel", "%prorate%"), 0);
 }
 END_TEST
 
@@ -108,6 +121,7 @@ main(void)
 	tcase_add_checked_fixture(tcase, sync_setup, fixture_teardown);
 	tcase_add_loop_test(tcase, test_renewed_before_a_contract, 0, 2);
 	tcase_add_loop_test(tcase, test_beside_a_running_contract, 0, 2);
+	tcase_add_test(tcase, test_unpaid_beside_a_contract);
 	tcase_add_test(tcase, test_after_a_contract);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
