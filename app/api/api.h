@@ -89,7 +89,8 @@ struct caller {
 	const char *secret; /* the key itself, in the request */
 	bool has_session;   /* it is a session's token, from a cookie */
 	struct sha256 digest;
-	struct api_key key; /* of a known caller */
+	struct api_key key;         /* of a known caller */
+	const char *revoked_key_id; /* of a key that is known and was revoked, else NULL */
 	unsigned int scopes;
 };
 

@@ -14,6 +14,7 @@
 #include "billing/customer_ids.h"
 #include "billing/customers.h"
 #include "callers/sessions.h"
+#include "http/metrics.h"
 #include "json/fields.h"
 
 static enum fail
@@ -223,8 +224,10 @@ caller_admit(struct call *call, const struct api_key *key)
 	 * index. */
 	if (key->key_id == NULL || !is_digest(stored, &caller->digest))
 		return unauthenticated(call);
-	if (key->revoked_at.known)
+	if (key->revoked_at.known) {
+		caller->revoked_key_id = key->key_id;
 		return revoked(call);
+	}
 	caller->key = *key;
 	caller->scopes = api_key_scopes(&key->scopes);
 	caller->kind = key->customer_id == NULL ? CALLER_OPERATOR : CALLER_CUSTOMER;
@@ -348,17 +351,23 @@ caller_record_refusal(struct call *call, const struct failure *failure)
 	struct task aside = task_attempt(task);
 	struct operation operation = call->operation;
 	const struct caller *caller = &call->caller;
+	const char *key_id = caller->key.key_id;
+	bool recorded = true;
 
 	if ((failure->kind != FAIL_UNAUTHENTICATED && failure->kind != FAIL_FORBIDDEN) ||
 	    !caller->has_digest ||
 	    !(caller->kind == CALLER_OPERATOR || api_key_is_operators(caller->secret)))
 		return;
 	operation.task = &aside;
-	if (audit_refusal(&operation, caller_path_customer(call), shown_key(call),
+	if (audit_refusal(&operation, key_id != NULL ? key_id : caller->revoked_key_id,
+	                  caller_path_customer(call), shown_key(call),
 	                  arena_printf(task->arena, "%s: %s %s", failure->code,
 	                               request_method_name(call->request->method),
-	                               call->route->entry.pattern)) != FAIL_NONE)
+	                               call->route->entry.pattern),
+	                  &recorded) != FAIL_NONE)
 		log_line(LOG_LEVEL_WARNING, "refusal of a key not recorded");
+	if (!recorded)
+		metrics_add(call->api->metrics, METRIC_REFUSALS_UNRECORDED, 1);
 }
 
 const char *

@@ -13,7 +13,7 @@ static const struct statement statements[] = {
         [CHANGE] =
                 {"audit_change",
                  .sql = "WITH counted AS (INSERT INTO audit_counts AS c (customer_id, day, "
-                        "entries) VALUES ($3, date(timezone('UTC', $7::timestamptz)), 1) "
+                        "entries) VALUES ($11, date(timezone('UTC', $7::timestamptz)), 1) "
                         "ON CONFLICT (customer_id, day) DO UPDATE SET entries = c.entries + 1 "
                         "WHERE c.entries < $8::bigint RETURNING 1) "
                         "INSERT INTO audit_log (actor, action, customer_id, subject, "
@@ -78,13 +78,35 @@ audit_change_values(struct operation *operation, const char *action, const char 
 	TRY(db_run(operation->db, task, &statements[CHANGE],
 	           PARAMETERS(operation->actor, action, customer_id, subject, task->request_id,
 	                      detail, param_now(operation), param_int(task, AUDIT_DAY_MAX),
-	                      before, after),
+	                      before, after, customer_id),
 	           &written));
 	if (written > 0)
 		return FAIL_NONE;
 	return fail_until_tomorrow(
 	        operation, "too_many_changes",
 	        "The customer's keys made too many changes today; try again tomorrow.");
+}
+
+enum fail
+audit_sign_in(struct operation *operation, const char *customer_id, const char *key_id,
+              const char *session_id)
+{
+	static const char action[] = "session_open", detail[] = "by a key";
+	struct task *task = operation->task;
+	int64_t written;
+
+	if (customer_id == NULL)
+		return audit_record(operation, action, NULL, session_id, detail);
+	TRY(db_run(operation->db, task, &statements[CHANGE],
+	           PARAMETERS(operation->actor, action, customer_id, session_id,
+	                      task->request_id, detail, param_now(operation),
+	                      param_int(task, AUDIT_SIGN_INS_DAY_MAX), NULL, NULL, key_id),
+	           &written));
+	if (written > 0)
+		return FAIL_NONE;
+	return fail_until_tomorrow(operation, "too_many_changes",
+	                           "The key opened too many sessions today; try again "
+	                           "tomorrow, or use another key.");
 }
 
 enum fail

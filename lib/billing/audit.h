@@ -24,7 +24,8 @@ enum { AUDIT_DAY_MAX = 20000 };
 
 /* Records a change that a customer can make as often as it likes; FAIL_LIMITED
  * "too_many_changes" beyond AUDIT_DAY_MAX, and the transaction has to be rolled back. Operators are
- * not bounded. */
+ * not bounded. Not for what has a bound of its own, and least for what ends the access of a stolen key:
+ * that one could prevent it. */
 enum fail audit_change(struct operation *operation, const char *action, const char *customer_id,
                        const char *subject, const char *detail) MUST_CHECK;
 
@@ -33,8 +34,16 @@ enum fail audit_change_values(struct operation *operation, const char *action,
                               const char *customer_id, const char *subject, const char *detail,
                               const char *before, const char *after) MUST_CHECK;
 
-/* ... and so many payment requests: requests that change something at Stripe, its copy of the customer's
- * name too. */
+/* One key of a customer may open so many sessions within a day (UTC). */
+enum { AUDIT_SIGN_INS_DAY_MAX = 2000 };
+
+/* Records a sign-in by a key. FAIL_LIMITED "too_many_changes" beyond AUDIT_SIGN_INS_DAY_MAX, and the
+ * transaction has to be rolled back. An operator's key (customer_id NULL) is not bounded. */
+enum fail audit_sign_in(struct operation *operation, const char *customer_id,
+                        const char *key_id, const char *session_id) MUST_CHECK;
+
+/* A customer's own keys may make so many payment requests within a day: requests that change something
+ * at Stripe, its copy of the customer's name too. */
 enum { PAYMENTS_DAY_MAX = 500 };
 
 /* Counts a payment request before anything of it is stored or sent. FAIL_LIMITED

@@ -294,7 +294,9 @@ api_key_revoke(struct operation *operation, const char *customer_id, const char 
 	if (!revoked)
 		return task_fail(task, FAIL_NOT_FOUND, "key_not_found",
 		                 "There is no such live key.");
-	TRY(audit_change(operation, "key_revoke", customer_id, key_id, NULL));
+	/* Not counted as a change: a stolen key must not be able to use up the day's changes and so
+	 * prevent its revocation. The keys that are made within a day are bounded. */
+	TRY(audit_record(operation, "key_revoke", customer_id, key_id, NULL));
 	TRY(event_write(operation, EVENT_KEY_REVOKED, customer_id,
 	                api_key_text(task->arena, &key)));
 	return db_commit(operation->db, task);

@@ -189,7 +189,8 @@ session_open_linked(struct operation *operation, const char *key_id, const char 
 {
 	TRY(open_row(operation, key_id, customer_id, user_agent, out));
 	act_as(operation, &out->key);
-	return audit_change(operation, "session_open", out->session.customer_id,
+	/* Each link was made by an operator or with a notice, and opens one session. */
+	return audit_record(operation, "session_open", out->session.customer_id,
 	                    out->session.session_id, "by a link");
 }
 
@@ -208,8 +209,7 @@ session_open(struct operation *operation, const struct sha256 *key_digest,
 	TRY(db_begin(operation->db, task));
 	TRY(open_row(operation, key.key_id, key.customer_id, user_agent, out));
 	act_as(operation, &out->key);
-	TRY(audit_change(operation, "session_open", key.customer_id, out->session.session_id,
-	                 "by a key"));
+	TRY(audit_sign_in(operation, key.customer_id, key.key_id, out->session.session_id));
 	return db_commit(operation->db, task);
 }
 
@@ -240,7 +240,8 @@ session_end(struct operation *operation, const struct session_owner *owner,
 	if (ended == 0)
 		return task_fail(task, FAIL_NOT_FOUND, "session_not_found",
 		                 "There is no such session.");
-	TRY(audit_change(operation, "session_end", owner->customer_id, session_id, NULL));
+	/* Ends are as many as sign-ins, which are bounded. */
+	TRY(audit_record(operation, "session_end", owner->customer_id, session_id, NULL));
 	return db_commit(operation->db, task);
 }
 
@@ -270,7 +271,7 @@ session_end_all(struct operation *operation, const struct session_owner *owner, 
 	                      param_bool(owner->all)),
 	           ended));
 	if (*ended > 0)
-		TRY(audit_change(operation, "session_end_all", owner->customer_id,
+		TRY(audit_record(operation, "session_end_all", owner->customer_id,
 		                 owner->key_id,
 		                 arena_printf(task->arena, "%lld ended", (long long)*ended)));
 	return db_commit(operation->db, task);

@@ -103,6 +103,9 @@ static const struct {
                                         "Meter events that a person must look at."},
         [METRIC_JOB_FAILURES] = {"billing_job_failures_total", "counter",
                                  "Job runs that failed."},
+        [METRIC_REFUSALS_UNRECORDED] =
+                {"billing_refusals_unrecorded_total", "counter",
+                 "Refused uses of operators' keys beyond those that are recorded each day."},
         [METRIC_JOBS_LAST_RUN] = {"billing_jobs_last_run_seconds", "gauge",
                                   "When the jobs process last finished a round."},
         [METRIC_STRIPE_EVENTS_RECEIVED] = {"billing_stripe_events_received_total", "counter",

@@ -287,8 +287,9 @@ instance_release(struct operation *operation, const char *customer_id, const cha
 	}
 	if (!before.released_at.known)
 		TRY(instance_event(operation, EVENT_INSTANCE_RELEASED, customer_id, out));
-	TRY(audit_change_values(operation, "instance_release", customer_id, instance_id, NULL,
-	                        instance_audited(operation, &before),
-	                        instance_audited(operation, out)));
+	if (!before.released_at.known || revoked > 0)
+		TRY(audit_change_values(operation, "instance_release", customer_id, instance_id,
+		                        NULL, instance_audited(operation, &before),
+		                        instance_audited(operation, out)));
 	return db_commit(operation->db, task);
 }

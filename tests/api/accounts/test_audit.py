@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from support.client import expect
+from support.client import Client, expect
 from support.stack import wait_for
 
 
@@ -67,6 +67,13 @@ def test_refused_requests_change_nothing(api, stack):
                          f"'{answer.headers['X-Request-Id']}'") == "0"
 
 
+def count_entries(stack, whose, entries):
+    """Sets the entries that are counted for a customer or a key, today and tomorrow."""
+    stack.sql(f"INSERT INTO audit_counts SELECT '{whose}', date(timezone('UTC', now())) + later, {entries} "
+              "FROM generate_series(0, 1) later "
+              f"ON CONFLICT (customer_id, day) DO UPDATE SET entries = {entries}")
+
+
 def test_unknown_keys_of_operators_are_recorded(api, stack):
     """A guess, and a revoked key, with the characters that operator list shows; at most so many a day."""
     revoked = next(word for word in stack.billingctl(
@@ -78,17 +85,45 @@ def test_unknown_keys_of_operators_are_recorded(api, stack):
         assert stack.sql("SELECT actor, subject, detail FROM audit_log WHERE request_id = "
                          f"'{answer.headers['X-Request-Id']}'") == \
             f"nobody|{key[:10]}|unauthenticated: GET /api/customers"
-    stack.sql("UPDATE audit_counts SET entries = 1000 WHERE customer_id = ''")
-    answer = api.nobody.get("/api/customers", headers={"X-API-Key": revoked})
-    assert answer.status_code == 401
-    assert stack.sql("SELECT count(*) FROM audit_log WHERE request_id = "
-                     f"'{answer.headers['X-Request-Id']}'") == "0"
-    stack.sql("UPDATE audit_counts SET entries = 0 WHERE customer_id = ''")
     for key in ("nonsense", f"cust_{'0' * 32}_{'0' * 64}"):
         answer = api.nobody.get("/api/customers", headers={"X-API-Key": key})
         assert answer.status_code == 401
         assert stack.sql("SELECT count(*) FROM audit_log WHERE request_id = "
                          f"'{answer.headers['X-Request-Id']}'") == "0"
+
+
+def test_unknown_keys_do_not_end_the_record_of_known_ones(api, stack):
+    """At most 1000 refusals of a day are recorded of all unknown keys together, and of each known one, and
+    the last entry says that it is the last."""
+    revoked = next(word for word in stack.billingctl(
+        "operator", "create", "refused-two").stdout.split() if word.startswith("gba_"))
+    key_id = stack.sql("SELECT key_id FROM api_keys WHERE name = 'refused-two'")
+    stack.billingctl("operator", "revoke", "refused-two")
+
+    def details(answer, status):
+        assert answer.status_code == status
+        return stack.sql("SELECT detail FROM audit_log WHERE request_id = "
+                         f"'{answer.headers['X-Request-Id']}'")
+
+    def use(key):
+        return details(api.nobody.get("/api/customers", headers={"X-API-Key": key}), 401)
+
+    def unrecorded():
+        return int(re.search("^billing_refusals_unrecorded_total ([0-9]+)", api.nobody.get("/metrics").text,
+                             re.M)[1])
+
+    for whose, key, who in (("", "gba_" + "1" * 64, "unknown keys"), (key_id, revoked, "this key")):
+        count_entries(stack, whose, 999)
+        assert use(key) == ("unauthenticated: GET /api/customers; the last that is recorded today of "
+                            + who)
+        before = unrecorded()
+        assert use(key) == ""
+        assert unrecorded() == before + 1
+        if whose == "":
+            assert use(revoked) == "unauthenticated: GET /api/customers"
+            assert details(api.viewer.post("/api/customers", {"email": api.email()}), 403) == \
+                "forbidden: POST /api/customers"
+        count_entries(stack, whose, 0)
 
 
 def test_exports_are_recorded(api, stack):
@@ -184,6 +219,16 @@ def test_without_the_audit_entry_nothing_is_stored(api, new_stack):
     stack.close()
 
 
+CONSOLE = {"X-Billing-Console": "1"}
+
+
+def signed_in(api, credential):
+    """A browser that has signed in."""
+    answer = api.nobody.post("/api/session", credential, headers=CONSOLE)
+    expect(answer, 201)
+    return Client(api.stack, {"Cookie": answer.headers["Set-Cookie"].split(";")[0], **CONSOLE})
+
+
 class Faulty:
     """A client whose 5xx answers are expected."""
 
@@ -210,9 +255,35 @@ def test_changes_by_a_customer_are_bounded(api, stack):
     expect(refused, 429, "too_many_changes")
     assert 0 < int(refused.headers["Retry-After"]) <= 86400
     expect(customer.client.put(f"{path}/instances/one", {}), 429, "too_many_changes")
-    expect(customer.client.delete(f"{path}/keys/{api.mint(customer)[1]}"), 429, "too_many_changes")
     assert expect(api.viewer.get(path), 200)["customer"]["company_name"] == "Two"
     expect(api.owner.patch(path, {"company_name": "Four"}), 200)
     expect(other.client.patch(f"/api/customers/{other.id}", {"company_name": "Five"}), 200)
     stack.sql(f"UPDATE audit_counts SET day = day - 1 WHERE customer_id = '{customer.id}'")
     expect(customer.client.patch(path, {"company_name": "Six"}), 200)
+
+
+def test_a_stolen_key_cannot_prevent_its_revocation(api, stack):
+    """When the changes of a customer's day are used up, its keys can be revoked, its licence be rotated, its
+    browsers sign in and out; so many sign-ins of one key are refused, of another key not."""
+    customer = api.sign_up()
+    path = f"/api/customers/{customer.id}"
+    count_entries(stack, customer.id, 20000)
+    expect(customer.client.patch(path, {"company_name": "Refused"}), 429, "too_many_changes")
+    stolen, stolen_id = api.mint(customer, "usage")
+    by_link = {"link": expect(api.owner.post(f"{path}/links"), 201)["url"].split("link=")[1]}
+    for sign_in in ({"api_key": customer.api_key}, by_link):
+        browser = signed_in(api, sign_in)
+        answer = browser.delete("/api/session")
+        assert expect(answer, 200) == {"ended": 1} and "Max-Age=0" in answer.headers["Set-Cookie"]
+        expect(browser.get(path), 401, "unauthenticated")
+    ended = expect(signed_in(api, {"api_key": customer.api_key}).delete("/api/sessions"), 200)
+    assert ended["ended"] >= 1
+    expect(customer.client.post(f"/api/licenses/{customer.id}/rotate"), 200)
+    # The sign-ins of the stolen key are used up: those of another one are not.
+    count_entries(stack, stolen_id, 2000)
+    answer = api.nobody.post("/api/session", {"api_key": stolen}, headers=CONSOLE)
+    expect(answer, 429, "too_many_changes")
+    assert 0 < int(answer.headers["Retry-After"]) <= 86400 and "Set-Cookie" not in answer.headers
+    browser = signed_in(api, {"api_key": customer.api_key})
+    expect(browser.delete(f"{path}/keys/{stolen_id}"), 200)
+    expect(api.nobody.get(path, headers={"X-API-Key": stolen}), 401, "unauthenticated")

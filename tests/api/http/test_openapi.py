@@ -281,7 +281,7 @@ def drive(api, stack):
     yield "list_instances", client.get(f"/api/customers/{customer_id}/instances?limit=1")
     yield "export_customer", client.get(f"/api/customers/{customer_id}/export")
     yield "transfer_instance", client.post(f"{instance}/transfer", {"to": "plant-8"})
-    yield "release_instance", client.delete(instance)
+    yield "release_instance", client.delete(f"/api/customers/{customer_id}/instances/plant-8")
     yield from drive_upkeep(owner, stack, customer_id)
     yield from drive_sessions(api, customer_id)
     yield from drive_contracts(owner, api.sign_up().id)

@@ -14,7 +14,7 @@ TABLES = {
     "audit_backfill": ("nobody", "the row that a migration makes", None),
     "audit_chain": ("a customer", "a row for each entry of audit_log",
                     API + "accounts/test_audit.py::test_changes_by_a_customer_are_bounded"),
-    "audit_counts": ("a customer", "one row; earlier days are deleted",
+    "audit_counts": ("a customer", "one row, and one for each key that signs in; earlier days are deleted",
                      API + "accounts/test_audit.py::test_changes_by_a_customer_are_bounded"),
     "audit_log": ("a customer", "20000 changes and 500 payment requests a day; entries are never deleted",
                   API + "accounts/test_audit.py::test_changes_by_a_customer_are_bounded"),
