@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stddef.h>
 
+#include "accounts/erasure.h"
 #include "analytics/revenue.h"
 #include "analytics/usage.h"
 #include "audit/heads.h"
@@ -60,6 +61,7 @@ static const struct job local_items[] = {
         {"tell_contract_ends", 1, contract_run_endings, METRIC_COUNT},
         {"tell_license_ends", 1, license_run_ends, METRIC_COUNT},
         {"tell_usage", 1, usage_watch_run, METRIC_COUNT},
+        {"erase_events", 1, account_erase_run, METRIC_COUNT},
         {"prune_event_keys", 300, event_keys_prune, METRIC_COUNT},
         {"settle_revenue", 5, revenue_run, METRIC_COUNT},
         {"count_use_of_all", 3, analytics_usage_run, METRIC_COUNT},

@@ -2,6 +2,7 @@
  * nothing. */
 #include "accounts/accounts.h"
 
+#include "accounts/erasure.h"
 #include "base/arena.h"
 #include "base/random.h"
 #include "billing/audit.h"
@@ -16,7 +17,6 @@
 #include "outbox/call_records.h"
 #include "outbox/enqueue.h"
 #include "sync/events.h"
-#include "webhooks/deliveries.h"
 
 /* The result of the statement of a sign-up: what it created. */
 struct outcome {
@@ -147,9 +147,8 @@ account_delete(struct operation *operation, const char *customer_id)
 	TRY(api_key_revoke_all(operation, customer_id));
 	TRY(session_forget(operation, customer_id));
 	TRY(override_delete(operation, customer_id));
-	TRY(events_forget(operation, customer_id));
+	TRY(account_erase_begin(operation, customer_id));
 	TRY(notice_forget(operation, customer_id));
-	TRY(webhook_answers_forget(operation, customer_id));
 	TRY(tell_deletion(operation, &customer));
 	TRY(audit_record(operation, "customer_delete", customer_id, NULL, NULL));
 	return db_commit(operation->db, task);

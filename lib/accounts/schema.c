@@ -3,6 +3,7 @@
 
 #include "accounts/accounts.h"
 #include "accounts/adopt.h"
+#include "accounts/erasure.h"
 #include "analytics/figures.h"
 #include "analytics/revenue.h"
 #include "analytics/revenue_check.h"
@@ -75,6 +76,7 @@
 /* clang-format off */
 const struct statement_list *const billing_statements[] = {
 	&account_statements,
+	&erasure_statements,
 	&account_adopt_statements,
 	&api_key_statements,
 	&audit_chain_statements,

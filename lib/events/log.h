@@ -23,5 +23,19 @@ enum { EVENT_DATA_MAX = 20 * 1024 };
 enum fail event_write(struct operation *operation, enum event_type type,
                       const char *customer_id, const char *data) MUST_CHECK;
 
-/* Takes the personal data out of the events of a customer that is deleted. */
-enum fail events_forget(struct operation *operation, const char *customer_id) MUST_CHECK;
+/* Where an event is in the log. */
+struct event_place {
+	int64_t position;
+	int64_t number;
+};
+
+/* The events behind `after`, `until` included. */
+struct event_span {
+	struct event_place after;
+	struct event_place until;
+};
+
+/* Takes the personal data out of the first `most` events of a deleted customer in the span, which then ends
+ * where they end; `*events` counts them. */
+enum fail events_forget(struct operation *operation, const char *customer_id, int64_t most,
+                        struct event_span *span, int64_t *events) MUST_CHECK;

@@ -61,11 +61,16 @@ static const struct statement statements[] = {
                             "LIMIT 10001) AS p"},
         /* Locked in the order of record.sql. */
         [FORGET] = {"webhook_answers_forget",
-                    .sql = "WITH locked AS MATERIALIZED (SELECT d.endpoint_id, d.event_id "
-                           "FROM webhook_deliveries d JOIN events v "
-                           "  ON v.event_id = d.event_id "
-                           "WHERE v.customer_id = $1 AND d.answer IS NOT NULL "
-                           "ORDER BY d.endpoint_id, d.event_id FOR UPDATE OF d) "
+                    .sql = "WITH locked AS MATERIALIZED (SELECT l.endpoint_id, l.event_id "
+                           "FROM (SELECT w.endpoint_id, v.event_id FROM ("
+                           "    SELECT event_id FROM events WHERE customer_id = $1 "
+                           "    AND (position, number) > ($2::bigint, $3::bigint) "
+                           "    AND (position, number) <= ($4::bigint, $5::bigint)) v "
+                           "  CROSS JOIN webhook_endpoints w ORDER BY 1, 2) e "
+                           "CROSS JOIN LATERAL (SELECT d.endpoint_id, d.event_id "
+                           "  FROM webhook_deliveries d WHERE d.endpoint_id = e.endpoint_id "
+                           "  AND d.event_id = e.event_id AND d.answer IS NOT NULL "
+                           "  FOR UPDATE) l) "
                            "UPDATE webhook_deliveries d SET answer = NULL FROM locked l "
                            "WHERE d.endpoint_id = l.endpoint_id "
                            "AND d.event_id = l.event_id"},
@@ -223,10 +228,17 @@ webhook_replay_range(struct operation *operation, const char *endpoint_id, struc
 }
 
 enum fail
-webhook_answers_forget(struct operation *operation, const char *customer_id)
+webhook_answers_forget(struct operation *operation, const char *customer_id,
+                       const struct event_span *span)
 {
-	return db_run(operation->db, operation->task, &statements[FORGET],
-	              PARAMETERS(customer_id), NULL);
+	struct task *task = operation->task;
+
+	return db_run(operation->db, task, &statements[FORGET],
+	              PARAMETERS(customer_id, param_int(task, span->after.position),
+	                         param_int(task, span->after.number),
+	                         param_int(task, span->until.position),
+	                         param_int(task, span->until.number)),
+	              NULL);
 }
 
 void

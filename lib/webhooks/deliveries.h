@@ -2,6 +2,7 @@
 #pragma once
 
 #include "db/page.h"
+#include "events/log.h"
 #include "operation/operation.h"
 #include "json/out.h"
 
@@ -53,9 +54,9 @@ enum fail webhook_replay_range(struct operation *operation, const char *endpoint
                                struct instant from, struct instant to, const char *cursor,
                                int64_t *replayed, const char **next) MUST_CHECK;
 
-/* Erases what receivers answered to the events of a customer that is deleted: it may repeat them. */
-enum fail webhook_answers_forget(struct operation *operation,
-                                 const char *customer_id) MUST_CHECK;
+/* Erases what receivers answered to these events of a customer that is deleted: it may repeat them. */
+enum fail webhook_answers_forget(struct operation *operation, const char *customer_id,
+                                 const struct event_span *span) MUST_CHECK;
 
 void webhook_delivery_render(struct json_out *json, const char *name,
                              const struct webhook_delivery *delivery);
