@@ -11,6 +11,7 @@ import urllib.request
 import customers
 import load
 import peers
+import scripts
 import usage
 from load import Requests
 from rig import pss_megabytes
@@ -26,11 +27,17 @@ SIGN_UP_SETUP = """\\set a random(1, 9000000000000000000)
 \\set b random(1, 9000000000000000000)
 """
 HEX = "md5(:a::text || ' ' || :b::text)"
+# What an event says of a licence.
+LICENSE_EVENT = (f"json_build_object('jti', 'lic_' || {HEX}, 'plan', '{{plan}}', 'kid', 'pgbench', "
+                 "'reason', 'changed', 'issued_at', now(), 'expires_at', now())::text")
+CUSTOMER_EVENT = (f"json_build_object('customer_id', 'cust_' || {HEX}, 'email', {HEX} || "
+                  "'@pgbench.example', 'company_name', 'Company', 'created_at', now())::text")
 # The parameters for a licence of a customer that has had none in the last hour.
 STORE_VALUES = {
     1: ":s", 2: "1", 3: f"'lic_' || {HEX}", 4: "'pgbench'", 5: "'{plan}'", 6: "'changed'",
     7: f"sha256(convert_to({HEX}, 'UTF8'))", 8: "repeat('x', {token_length})", 9: "now()",
-    10: "now() + interval '14 days'", 11: "465", 12: "60", 13: "10", 14: "NULL",
+    10: "now() + interval '14 days'", 11: "465", 12: "60", 13: "10", 14: "NULL", 15: "NULL",
+    16: "'license.issued'", 17: LICENSE_EVENT,
 }
 SIGN_UP_VALUES = {
     1: f"'cust_' || {HEX}", 2: f"{HEX} || '@pgbench.example'", 3: "'Company ' || :a::text",
@@ -42,8 +49,12 @@ SIGN_UP_VALUES = {
     19: f"{HEX} || '@pgbench.example'", 20: "'company ' || :a::text",
     21: f"sha256(convert_to({HEX} || 'email', 'UTF8'))",
     22: f"sha256(convert_to({HEX} || 'skeleton', 'UTF8'))", 23: "true",
-    24: f"sha256(convert_to({HEX} || 'file', 'UTF8'))",
+    24: f"sha256(convert_to({HEX} || 'file', 'UTF8'))", 25: "NULL", 26: CUSTOMER_EVENT,
+    27: CUSTOMER_EVENT, 28: LICENSE_EVENT, 29: CUSTOMER_EVENT,
 }
+# By name of the statement.
+VALUES = {VIEW: (1, 2, 3), STORE: STORE_VALUES, SIGN_UP: SIGN_UP_VALUES,
+          usage.SINGLE: usage.SINGLE_VALUES, usage.BATCH: usage.BATCH_VALUES}
 
 
 class Measures:
@@ -52,9 +63,8 @@ class Measures:
     peers = None  # the reference servers, once they run
 
     def __init__(self, rig, sql, seconds, rounds, many):
-        for name in (VIEW, STORE, SIGN_UP, usage.SINGLE, usage.BATCH):
-            if name not in sql:
-                raise RuntimeError(f"no statement is called {name} any more")
+        for name, values in VALUES.items():
+            scripts.check(sql, name, values)
         self.rig, self.sql = rig, sql
         self.seconds, self.rounds, self.many = seconds, rounds, many
         self.figures = {}
@@ -112,18 +122,18 @@ class Measures:
         """Repeated requests for the same licences, against the SELECT that finds them."""
         numbers = range(1, 17)
         requests = self.requests("kept", customers.license_requests(numbers))
-        scripts, defines = [], {}
+        views, defines = [], {}
         for number in numbers:
             self._get(f"/api/licenses/{customers.customer_id(number)}", customers.api_key(number))
             script = self.rig.folder / f"view{number}.sql"
             script.write_text(re.sub(r"\$(\d)\b", rf":p{number}_\1", self.sql[VIEW]) +
                               ";\n", encoding="utf-8")
-            scripts.append(script)
+            views.append(script)
             defines[f"p{number}_1"] = "\\x" + customers.digest(number)
             defines[f"p{number}_2"] = customers.customer_id(number)
             defines[f"p{number}_3"] = "now"
         for _ in range(self.rounds):
-            self.keep("pgbench view", load.pgbench(self.rig.database(), scripts, self.seconds, 8,
+            self.keep("pgbench view", load.pgbench(self.rig.database(), views, self.seconds, 8,
                                                     defines))
             self.serve("kept", requests)
             self.peers.serve(self, peers.KEPT, lambda _: customers.license_requests(numbers))
@@ -147,24 +157,17 @@ class Measures:
             self.peers.serve(self, peers.FRESH, fresh, once=True)
 
     def _store_script(self):
+        return self._script(STORE, f"\\set s random(1, {self.many})\n")
+
+    def _script(self, name, setup=""):
+        """The script of a statement that stores a licence."""
         token = self._get(f"/api/licenses/{customers.customer_id(1)}", self.key)["license"]
-        values = {number: value.format(plan=self.plan, token_length=len(token))
-                  for number, value in STORE_VALUES.items()}
-        script = self.rig.folder / "store.sql"
-        script.write_text(SIGN_UP_SETUP + f"\\set s random(1, {self.many})\n" + re.sub(
-            r"\$(\d+)\b", lambda found: f"({values.get(int(found[1]), 'NULL')})", self.sql[STORE]) + ";\n",
-            encoding="utf-8")
-        return script
+        return scripts.write(self.rig.folder / f"{name}.sql", SIGN_UP_SETUP + setup, self.sql[name],
+                             VALUES[name], plan=self.plan, token_length=len(token))
 
     def sign_ups(self):
         """New customers, against the statement that writes them."""
-        token = self._get(f"/api/licenses/{customers.customer_id(1)}", self.key)["license"]
-        values = {number: value.format(plan=self.plan, token_length=len(token))
-                  for number, value in SIGN_UP_VALUES.items()}
-        script = self.rig.folder / "sign_up.sql"
-        statement = re.sub(r"\$(\d+)\b", lambda found: f"({values.get(int(found[1]), 'NULL')})",
-                           self.sql[SIGN_UP])
-        script.write_text(SIGN_UP_SETUP + statement + ";\n", encoding="utf-8")
+        script = self._script(SIGN_UP)
         for number in range(self.rounds):
             new = customers.sign_ups(self.key, f"round{number}", 4000 * load.CORES * self.seconds)
             self.keep("pgbench sign-up", load.pgbench(self.rig.database(), [script],
@@ -173,18 +176,14 @@ class Measures:
 
     def reports(self):
         """Usage reports, one by one and many at once, against the statements that write them."""
-        scripts = {}
-        for name, values in ((usage.SINGLE, usage.SINGLE_VALUES), (usage.BATCH, usage.BATCH_VALUES)):
-            scripts[name] = self.rig.folder / f"{name}.sql"
-            statement = re.sub(r"\$(\d+)\b", lambda found: f"({values.get(int(found[1]), 'NULL')})",
-                               self.sql[name])
-            scripts[name].write_text(usage.SETUP + statement + ";\n", encoding="utf-8")
+        written = {name: scripts.write(self.rig.folder / f"{name}.sql", usage.SETUP, self.sql[name],
+                                       VALUES[name]) for name in (usage.SINGLE, usage.BATCH)}
         size = 5000 * load.CORES * self.seconds
         for number in range(self.rounds):
             single = usage.singles(f"single{number}", size)
             batch = usage.batches(f"batch{number}", size // 4)
             for name, requests in ((usage.SINGLE, single), (usage.BATCH, batch)):
-                self.keep(f"pgbench {name}", load.pgbench(self.rig.database(), [scripts[name]],
+                self.keep(f"pgbench {name}", load.pgbench(self.rig.database(), [written[name]],
                                                            self.seconds, 32))
                 self.serve(name, self.requests(f"{name}{number}", requests, once=True))
             self.peers.serve(self, peers.REPORT,

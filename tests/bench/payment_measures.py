@@ -1,10 +1,9 @@
 """The comparisons about Stripe."""
 
-import re
-
 import load
 import payments
 import peers
+import scripts
 from load import psql
 from measures import SMALL
 
@@ -18,17 +17,13 @@ class PaymentMeasures:
     def __init__(self, measures, stripe):
         self.measures, self.stripe = measures, stripe
         self.rig = measures.rig
+        scripts.check(measures.sql, RECEIVE, payments.EVENT_VALUES)
 
     def _event_script(self):
         """The service's own statement, with an event as large as ours."""
         size = len(payments.event_body("bench_round0_00000"))
-        values = {number: value.format(size=size)
-                  for number, value in payments.EVENT_VALUES.items()}
-        statement = re.sub(r"\$(\d+)\b", lambda found: f"({values.get(int(found[1]), 'NULL')})",
-                           self.measures.sql[RECEIVE])
-        script = self.rig.folder / "event.sql"
-        script.write_text(payments.EVENT_SETUP + statement + ";\n", encoding="utf-8")
-        return script
+        return scripts.write(self.rig.folder / "event.sql", payments.EVENT_SETUP,
+                             self.measures.sql[RECEIVE], payments.EVENT_VALUES, size=size)
 
     def webhooks(self):
         """New signed events against the statement that stores them. No job processes them."""

@@ -101,6 +101,7 @@ SINGLE_VALUES = {
        "'UTF8')), 'hex'), 'UTF8'))", 2: CUSTOMER, 3: "'plant'", 4: "7", 5: "9",
     6: "'{\"api_calls\": 12}'", 7: "date_trunc('milliseconds', now())", 8: "'pgbench-' || :a::text",
     9: "now()", 10: "now() + interval '3 days'", 11: "50",
+    12: "NULL",
 }
 BATCH_VALUES = {
     1: "(SELECT jsonb_agg(jsonb_build_object('index', k, 'customer_id', " + CUSTOMER +

@@ -236,9 +236,15 @@ func store(ctx context.Context, found row, customer string, fingerprint []byte) 
 		return "", err
 	}
 	now := time.Now()
+	end := now.Add(365 * 24 * time.Hour)
+	told, err := json.Marshal(map[string]interface{}{"jti": jti, "kid": "reference", "reason": "first",
+		"plan": found.text("subscription.plan"), "issued_at": now, "expires_at": end})
+	if err != nil {
+		return "", err
+	}
 	rows, err := query(ctx, "license_store", found["subscription.subscription_id"],
 		found["subscription.version"], jti, "reference", found.text("subscription.plan"), "first",
-		fingerprint, token, now, now.Add(365*24*time.Hour), 10, 60, 20)
+		fingerprint, token, now, end, 10, 60, 20, nil, nil, "license.issued", string(told))
 	if err == nil && rows[0]["stored"] != true {
 		err = failure{503, "busy"}
 	}

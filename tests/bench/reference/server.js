@@ -111,10 +111,13 @@ async function license(request, url) {
     if (!token) {
         const [jti, made] = sign(row, customer);
         const now = new Date();
+        const end = new Date(now.getTime() + 365 * 86400000);
+        const told = { jti, kid: "reference", reason: "first", plan: row["subscription.plan"], issued_at: now,
+            expires_at: end };
         const stored = await query("license_store", [
             row["subscription.subscription_id"], row["subscription.version"], jti, "reference",
             row["subscription.plan"], "first", fingerprint, made, now,
-            new Date(now.getTime() + 365 * 86400000), 10, 60, 20]);
+            end, 10, 60, 20, null, null, "license.issued", JSON.stringify(told)]);
         if (!stored[0].stored) throw new Failure(503, "busy");
         token = made;
     }
