@@ -19,7 +19,8 @@ import payments
 import peers
 import tails
 import usage
-from goals import GOALS, GROWTH, KEPT_BY_FRESH, PEERS, before_of, peer_what, reasons
+from goals import (GOALS, GROWTH, KEPT_BY_FRESH, PEERS, Goal, before_of, memory_goal, peer_what, reasons,
+                   tail_goal)
 from load import CORES, BadRun
 from measures import SMALL, Measures, bounds, cpu
 from payment_measures import PaymentMeasures, answers, workers_cpu
@@ -56,7 +57,9 @@ def measure(rig, stripe, sql, found, options):
     measures = Measures(rig, sql, seconds, 1 if options.quick else 3, many)
     customers.fill(rig, 1, SMALL, measures.plan)
     with peers.Peers(rig, found, sql, stripe.webhook_secret) as measures.peers:
-        return run(measures, stripe, many, options)
+        found = run(measures, stripe, many, options)
+        measures.peer_memory = measures.peers.memory()
+        return found
 
 
 def run(measures, stripe, many, options):
@@ -129,22 +132,30 @@ def ratios(measures, workers):
 
 
 def peer_rows(measures):
-    """The service's rate over the reference servers', and its tail over theirs."""
+    """The service's rate, tail and memory over the reference servers'."""
     rows = []
-    for peer in measures.peers.running:
-        for name, what, goal, _ in PEERS:
-            rounds = measures.ratios(name, f"{peer.name} {name}")
-            tails = measures.ratios(name, f"{peer.name} {name}", lambda result: result.p99_us)
-            ratio = statistics.median(rounds)
-            judged = peer.name == "Go" and goal is not None
-            rows.append({"what": peer_what(what, peer.name),
-                         "ratio": ratio, "rounds": rounds, "goal": f">= {goal:g}" if judged else "-",
-                         "met": ratio >= goal if judged else None,
-                         "p99_by_p50": statistics.median(tails)})
-        if peer.name == "Go":
-            rows.append(compared(measures, KEPT_BY_FRESH.what, lambda result: result.rate, "kept",
-                                 "Go fresh", KEPT_BY_FRESH))
+    for peer in (peer.name for peer in measures.peers.running):
+        for name, what, goals, _ in PEERS:
+            goal = goals.get(peer)
+            rows.append(compared(measures, peer_what(what, peer), lambda result: result.rate, name,
+                                 f"{peer} {name}", Goal("", "", ">=", goal) if goal else None))
+        for name, what, *_ in PEERS:
+            goal = tail_goal(name, what, peer)
+            rows.append(compared(measures, goal.what, p99, name, f"{peer} {name}", goal))
+        if peer in KEPT_BY_FRESH:
+            goal = KEPT_BY_FRESH[peer]
+            rows.append(compared(measures, goal.what, lambda result: result.rate, "kept",
+                                 f"{peer} fresh", goal))
+        rows.append(memory_row(measures, peer))
     return rows
+
+
+def memory_row(measures, peer):
+    """The service's memory over the reference server's."""
+    ratio = measures.memory()["billingd"] / measures.peer_memory[peer]
+    goal = memory_goal(peer)
+    return {"what": goal.what, "ratio": ratio, "rounds": [ratio], "goal": goal.text(),
+            "met": goal.met(ratio), "p99_by_p50": None}
 
 
 def rows_of(measures, names, workers):

@@ -61,6 +61,7 @@ class Measures:
     """All comparisons over one rig. `figures` holds the results of each round by name."""
 
     peers = None  # the reference servers, once they run
+    peer_memory = {}  # their memory in MB, before they end
 
     def __init__(self, rig, sql, seconds, rounds, many):
         for name, values in VALUES.items():

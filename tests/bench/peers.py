@@ -1,5 +1,5 @@
-"""The reference servers: the service's busiest endpoints on Go's net/http with pgx and on Node's http
-with pg (tests/bench/reference), behind the reference nginx. They run the service's own statements on
+"""The reference servers: the service's busiest endpoints on Go's net/http with pgx, on Node's http with
+pg, and on Express with pg and jsonwebtoken (tests/bench/reference), behind the reference nginx. They run the service's own statements on
 its database, authenticate, check their input and log, so that the ratios compare like with like."""
 
 import dataclasses
@@ -12,7 +12,7 @@ import time
 
 import load
 from load import Requests
-from rig import HERE
+from rig import HERE, pss_megabytes
 
 GO_LIBRARIES = pathlib.Path("/usr/share/gocode")
 CONNECTIONS = 16
@@ -28,6 +28,7 @@ class Peer:
     name: str
     command: list
     missing: str = ""
+    environment: dict = dataclasses.field(default_factory=dict)
 
 
 def _go(out):
@@ -47,18 +48,19 @@ def _node_environment():
     return {**os.environ, "NODE_PATH": ":".join(path for path in paths if path)}
 
 
-def _node():
+def _node(name, packages, framework=""):
+    """The server on Node, when it has these modules."""
+    wanted = "".join(f"require('{package}');" for package in packages)
     found = shutil.which("node") and subprocess.run(
-        ["node", "-e", "require('pg')"], env=_node_environment(), check=False,
-        capture_output=True).returncode == 0
+        ["node", "-e", wanted], env=_node_environment(), check=False, capture_output=True).returncode == 0
     if not found:
-        return Peer("Node", [], "nodejs and node-pg")
-    return Peer("Node", ["node", HERE / "reference/server.js"])
+        return Peer(name, [], " and ".join(["nodejs", *(f"node-{package}" for package in packages)]))
+    return Peer(name, ["node", HERE / "reference/server.js"], environment={"FRAMEWORK": framework})
 
 
 def prepare(out):
     """The reference servers, compiled; those that cannot run here say why."""
-    return [_go(out), _node()]
+    return [_go(out), _node("Node", ["pg"]), _node("Express", ["pg", "express", "jsonwebtoken"], "express")]
 
 
 class Peers:
@@ -83,7 +85,7 @@ class Peers:
                         **_node_environment(), "LISTEN": str(address), "STATEMENTS": str(self.statements),
                         "DATABASE_URL": self.rig.database(), "WEBHOOK_SECRET": self.secret,
                         "KEY": str(self.rig.signing_key()), "CONNECTIONS": str(CONNECTIONS),
-                        "PROCESSES": str(load.CORES)}))
+                        "PROCESSES": str(load.CORES), **peer.environment}))
             self._await(peer, address)
         return self
 
@@ -118,6 +120,11 @@ class Peers:
             except load.BadRun as bad:
                 raise load.BadRun(f"{bad}; {peer.name}: {self._errors(peer)}") from bad
             measures.keep(f"{peer.name} {name}", result)
+
+    def memory(self):
+        """PSS in MB by server, as it is now."""
+        return {peer.name: pss_megabytes(process.pid)
+                for peer, process in zip(self.running, self.processes)}
 
     def _errors(self, peer):
         """The last errors that a server has logged."""

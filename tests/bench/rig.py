@@ -35,7 +35,7 @@ location = /constant {
 }
 """
 # Over kept connections, as nginx's manual advises for servers of HTTP.
-PEERS = ("Go", "Node")
+PEERS = ("Go", "Node", "Express")
 PEER_UPSTREAM = "upstream {name} {{ server unix:{socket}; keepalive 64; }}\n"
 PEER_LOCATION = """
 location /{name}/ {{

@@ -1,5 +1,6 @@
-// server.js: the service's busiest endpoints on Node's http and pg, for comparison. It runs the
-// service's own statements on the service's database, authenticates, checks its input and logs.
+// server.js: the service's busiest endpoints on Node's http and pg, for comparison; with
+// FRAMEWORK=express on Express and jsonwebtoken. It runs the service's own statements on the service's
+// database, authenticates, checks its input and logs.
 //
 // LISTEN: Unix socket. DATABASE_URL. STATEMENTS: file with "<name> NUL <SQL> NUL ...".
 // KEY: PEM file. WEBHOOK_SECRET. CONNECTIONS: to the database, of all processes. PROCESSES.
@@ -25,7 +26,7 @@ class Failure extends Error {
     }
 }
 
-let pool, statements, privateKey;
+let pool, statements, privateKey, jsonwebtoken;
 const counts = new Map();
 
 // Parameters that the statement got since this program was written are NULL.
@@ -80,20 +81,22 @@ async function customers(request, url) {
 }
 
 function claimsOf(row, customer, jti, now) {
-    return JSON.stringify({
+    return {
         iss: "billing-service", sub: customer, jti, iat: now, exp: now + 365 * 86400,
         customerName: row["customer.company_name"], plan: row["subscription.plan"],
         features: ["api", "export", "reports", "sso"],
         limits: { devices: 100, users: 10, api_calls: 100000 },
         subscription: { status: row["subscription.status"] },
-    });
+    };
 }
 
 function sign(row, customer) {
     const jti = "lic_" + crypto.randomBytes(16).toString("hex");
     const claims = claimsOf(row, customer, jti, Math.floor(Date.now() / 1000));
+    if (jsonwebtoken)
+        return [jti, jsonwebtoken.sign(claims, privateKey, { algorithm: "RS256", keyid: "reference" })];
     const header = '{"alg":"RS256","typ":"license+jwt","kid":"reference"}';
-    const text = Buffer.from(header).toString("base64url") + "." + Buffer.from(claims).toString("base64url");
+    const text = Buffer.from(header).toString("base64url") + "." + Buffer.from(JSON.stringify(claims)).toString("base64url");
     const signature = crypto.sign("RSA-SHA256", Buffer.from(text), privateKey);
     return [jti, text + "." + signature.toString("base64url")];
 }
@@ -106,7 +109,8 @@ async function license(request, url) {
     if (!row["customer.customer_id"] || !row["subscription.plan"])
         throw new Failure(404, "customer_not_found");
     // A kept licence is compared with the row, as the service compares its fingerprint.
-    const fingerprint = crypto.createHash("sha256").update(claimsOf(row, customer, "", 0)).digest();
+    const fingerprint = crypto.createHash("sha256")
+        .update(JSON.stringify(claimsOf(row, customer, "", 0))).digest();
     let token = row["newest.token"];
     if (!token) {
         const [jti, made] = sign(row, customer);
@@ -146,7 +150,7 @@ function parse(text, code) {
 
 async function usage(request) {
     const sum = digest(request);
-    const report = parse(await body(request), "invalid_json");
+    const report = request.body || parse(await body(request), "invalid_json");
     if (typeof report.customer_id !== "string" || typeof report.instance_id !== "string" ||
         report.instance_id.length > 255 || !(report.active_devices >= 0))
         throw new Failure(400, "invalid_request");
@@ -160,7 +164,7 @@ async function usage(request) {
 }
 
 async function event(request) {
-    const text = await body(request);
+    const text = request.body || await body(request);
     const header = Object.fromEntries((request.headers["stripe-signature"] || "").split(",")
         .map((part) => part.split("=")));
     const wanted = crypto.createHmac("sha256", env.WEBHOOK_SECRET).update(`${header.t}.`).update(text)
@@ -185,6 +189,17 @@ function handlerOf(path) {
     throw new Failure(404, "not_found");
 }
 
+function log(start, request, path, status) {
+    process.stderr.write(JSON.stringify({ time: new Date(start).toISOString(), level: "info",
+        method: request.method, path, status, ms: Date.now() - start }) + "\n");
+}
+
+function failureOf(error) {
+    const status = error.status || 500;
+    if (status === 500) process.stderr.write(JSON.stringify({ level: "error", message: error.message }) + "\n");
+    return [status, { error: error.code, code: error.code }];
+}
+
 async function serve(request, response) {
     const start = Date.now();
     const url = new URL(request.url, "http://localhost");
@@ -192,15 +207,38 @@ async function serve(request, response) {
     try {
         [status, answer] = await handlerOf(url.pathname)(request, url);
     } catch (error) {
-        status = error.status || 500;
-        answer = { error: error.code, code: error.code };
-        if (status === 500) process.stderr.write(JSON.stringify({ level: "error", message: error.message }) + "\n");
+        [status, answer] = failureOf(error);
     }
     const text = JSON.stringify(answer);
     response.writeHead(status, { "Content-Type": "application/json", "Content-Length": Buffer.byteLength(text) });
     response.end(text);
-    process.stderr.write(JSON.stringify({ time: new Date(start).toISOString(), level: "info",
-        method: request.method, path: url.pathname, status, ms: Date.now() - start }) + "\n");
+    log(start, request, url.pathname, status);
+}
+
+// The routes as Express's guide shows them.
+function onExpress() {
+    const express = require("express");
+    const app = express();
+    const answer = (handler) => (request, response, next) =>
+        handler(request, new URL(request.originalUrl, "http://localhost"))
+            .then(([status, found]) => response.status(status).json(found)).catch(next);
+
+    jsonwebtoken = require("jsonwebtoken");
+    app.use((request, response, next) => {
+        const start = Date.now();
+        response.on("finish", () => log(start, request, request.path, response.statusCode));
+        next();
+    });
+    app.get("/health", answer(async () => health()));
+    app.get("/api/customers", answer(customers));
+    app.get("/api/licenses/:customer_id", answer(license));
+    app.post("/api/usage/report", express.json({ limit: BODY_MAX, type: "*/*" }), answer(usage));
+    app.post("/api/webhooks/stripe", express.raw({ limit: BODY_MAX, type: "*/*" }), answer(event));
+    app.use((error, request, response, next) => {
+        const [status, found] = failureOf(error);
+        response.status(status).json(found);
+    });
+    return app;
 }
 
 function main() {
@@ -217,7 +255,7 @@ function main() {
     privateKey = crypto.createPrivateKey(fs.readFileSync(env.KEY));
     const { Pool } = require("pg");
     pool = new Pool({ connectionString: env.DATABASE_URL, max: Math.ceil(env.CONNECTIONS / count) });
-    http.createServer(serve).listen(env.LISTEN, () => fs.chmodSync(env.LISTEN, 0o666));
+    http.createServer(env.FRAMEWORK === "express" ? onExpress() : serve).listen(env.LISTEN, () => fs.chmodSync(env.LISTEN, 0o666));
 }
 
 main();
