@@ -27,7 +27,7 @@ SIGN_UP_SETUP = """\\set a random(1, 9000000000000000000)
 \\set b random(1, 9000000000000000000)
 """
 HEX = "md5(:a::text || ' ' || :b::text)"
-# What an event says of a licence.
+# The data of an event about a licence, and of one about a customer.
 LICENSE_EVENT = (f"json_build_object('jti', 'lic_' || {HEX}, 'plan', '{{plan}}', 'kid', 'pgbench', "
                  "'reason', 'changed', 'issued_at', now(), 'expires_at', now())::text")
 CUSTOMER_EVENT = (f"json_build_object('customer_id', 'cust_' || {HEX}, 'email', {HEX} || "
