@@ -46,6 +46,11 @@ def sentences(text):
     return [escaped(line) for line in re.split(r"(?<=[.?]) (?=[A-Z])", " ".join(text.split()))]
 
 
+def capital(text):
+    """The text with a capital letter, unless it begins with an identifier, such as proration_at."""
+    return text if "_" in text.split()[0] else text[0].upper() + text[1:]
+
+
 def settings(program):
     """The settings of a program as a list of a manual page."""
     lines = [".Bl -tag -width Ds"]
@@ -65,7 +70,7 @@ def options(text):
     lines = []
     for name, value, meaning in re.findall(r"^  --(\S+)(?: (\S+))? {2,}(.*)$", text, re.M):
         argument = f" Ar {value}" if value else ""
-        lines += [f".It Fl -{name}{argument}", *sentences(meaning[0].upper() + meaning[1:] + ".")]
+        lines += [f".It Fl -{name}{argument}", *sentences(capital(meaning) + ".")]
     return lines
 
 
@@ -85,7 +90,7 @@ def command(words):
     if more:
         lines += ["Exit status:", ".Bl -tag -width Ds -compact"]
         for status, meaning in more:
-            lines += [f".It {status}", escaped(meaning[0].upper() + meaning[1:] + ".")]
+            lines += [f".It {status}", escaped(capital(meaning) + ".")]
         lines += [".El"]
     return lines
 

@@ -24,6 +24,10 @@ else
 	echo "manual pages: mandoc is not installed" >>"${NOT_TESTED_FILE:-/dev/null}"
 fi
 
+# An identifier that begins a sentence keeps its small letters.
+# shellcheck disable=SC2086
+grep -nE '^[A-Z][a-z]+_[a-z_]+\>' $pages && bad=1
+
 # Every function that liblicense exports is in its page.
 missing=$(sed -n 's/^\t\(license_[a-z_]*\);$/^[.]Fn \1 /p' lib/licensing/liblicense.map |
 	while read -r line; do grep -q "$line" lib/licensing/liblicense.3 || echo "$line"; done)

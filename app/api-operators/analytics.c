@@ -1,5 +1,5 @@
 /* analytics.c: the figures of operators' first page: what comes in, trials, plans, use, renewals, and
- * what needs a hand. */
+ * what needs attention. */
 #include "analytics/figures.h"
 #include "analytics/revenue.h"
 #include "analytics/usage.h"

@@ -25,7 +25,7 @@ static const struct ctl_option key_now_options[] = {
 };
 
 static const struct ctl_option key_distrust_options[] = {
-        {"--why", "TEXT", "the reason, for the audit log"},
+        {"--why", "TEXT", "the reason, for the audit trail"},
         {0},
 };
 
@@ -90,25 +90,25 @@ const struct command ctl_commands[] = {
          .example = "keys use JYZMQqvBdQLL6JKYgRt_jroCJ9XwEqKTPIg1IgRqC70",
          .summary = "Sign with the added key from now on",
          .details =
-                 "The key before signs no more; it stays published until its last licence has\n"
-                 "expired. Every host follows within seconds, each customer gets a new "
-                 "licence\n"
-                 "at the next request. Refused while billingd does not publish the key. Run "
-                 "it\n"
-                 "on the other hosts too: it puts the files in place.\n",
+                 "The previous key no longer signs. It stays published until its last licence\n"
+                 "has expired. Every host follows within seconds, and each customer gets a "
+                 "new\n"
+                 "licence at the next request. Fails while billingd does not publish the key. "
+                 "Run\n"
+                 "the command on every host: it renames next-private-key.pem to\n"
+                 "private-key.pem there.\n",
          .options = key_now_options},
         {"keys", "retire", "KID", run_keys_retire, CTL_DATABASE | CTL_CHANGES | CTL_RULES,
          .example = "keys retire 5zIZ1vCnqbrJgPvRr9V0x_2y2kY3lB0OqkVZ6yqU1nE",
          .summary = "Withdraw an added key that is not wanted",
-         .details =
-                 "The current key retires by itself when another one is used.\n"
-                 "On any host it removes the files in KEYS_DIR of keys that are published no "
-                 "more.\n"},
+         .details = "The current key retires by itself when another one is used.\n"
+                    "On any host it removes the files in KEYS_DIR of keys that are no longer "
+                    "published.\n"},
         {"keys", "distrust", "KID", run_keys_distrust, CTL_DATABASE | CTL_CHANGES | CTL_RULES,
          .example = "keys distrust SOp6BIJP2kVaGvg2jy5RKZME5MbtVrXr_KoXb-C7Rr0 --why \"stolen "
                     "backup\"",
          .summary = "End the trust in a key that may be stolen",
-         .details = "It is published no more, its licences are revoked, and every customer "
+         .details = "It is no longer published, its licences are revoked, and every customer "
                     "gets a\n"
                     "new one at the next request. If it is the current key, the added one or a "
                     "new\n"
@@ -121,7 +121,8 @@ const struct command ctl_commands[] = {
          .options = key_now_options},
         {"keys", "list", NULL, run_keys_list, CTL_SETTINGS, .example = "keys list",
          .summary = "List the keys with their states, the current one first",
-         .details = "Those of the database, else those in KEYS_DIR.\n"},
+         .details = "Shows the keys in the database; before billingd has run, those in "
+                    "KEYS_DIR.\n"},
         {"operator", "create", "NAME", run_operator_create, CTL_DATABASE | CTL_CHANGES,
          .example = "operator create me --role owner",
          .summary = "Create an operator and its key, which is shown once",
@@ -201,8 +202,9 @@ const struct command upkeep_commands[] = {
         {"doctor", NULL, NULL, run_doctor, CTL_NOTHING, .example = "doctor",
          .summary = "Check the installation and name a cure for each fault",
          .details =
-                 "Changes nothing. Exit status 1 if something is wrong. A warning names what\n"
-                 "may be wanted, and does not count.\n"},
+                 "Changes nothing. Exit status 1 if something is wrong. A warning may describe "
+                 "an\n"
+                 "intended state; it does not change the exit status.\n"},
         {"completion", NULL, "bash|zsh", run_completion, CTL_NOTHING,
          .example = "completion bash",
          .summary = "Print a script that completes these commands in a shell",

@@ -16,7 +16,7 @@
 #define CURSOR {"--cursor", "CURSOR", "the page that follows: next_cursor of the one before"}
 #define YES {"--yes", NULL, "do it; without this option the command only says what it would do"}
 #define ONCE {"--idempotency-key", "KEY", \
-	"a word of yours: the command repeated with it does nothing twice"}
+	"a text of your choice; a repetition with the same text has no further effect"}
 /* clang-format on */
 
 enum {

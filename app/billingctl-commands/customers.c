@@ -20,7 +20,7 @@ static const struct ctl_option customer_list_options[] = {
 };
 
 static const struct ctl_option customer_restore_options[] = {
-        {"--why", "TEXT", "the reason, for the audit log (required)"},
+        {"--why", "TEXT", "the reason, for the audit trail (required)"},
         {0},
 };
 
@@ -139,8 +139,8 @@ const struct command customer_commands[] = {
          .example = "override set jane@example.com --features maxDevices=80 --why 'trade fair' "
                     "--dry-run",
          .summary = "Give a customer other features and limits than its plan's",
-         .details = "They take the place of all that was set before: without --features and "
-                    "--limits nothing\nis left. Its licence follows.\n" ONE_CUSTOMER,
+         .details = "The new set replaces the whole old one. Without --features and --limits "
+                    "it\nremoves it. The customer gets a new licence.\n" ONE_CUSTOMER,
          .options = override_set_options,
          REQUEST(HTTP_PUT, API_CUSTOMER "/overrides",
                  .list = "entitlements.features entitlements.limits",

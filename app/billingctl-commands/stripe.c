@@ -16,7 +16,7 @@ static const struct ctl_option stripe_retry_options[] = {
 };
 
 static const struct ctl_option stripe_dismiss_options[] = {
-        {"--why", "TEXT", "the reason, for the audit log (required)"},
+        {"--why", "TEXT", "the reason, for the audit trail (required)"},
         {0},
 };
 
@@ -84,14 +84,14 @@ const struct command stripe_commands[] = {
          .summary = "Record that nothing is to be done about a parked event or call",
          .details = "ID is an event, or a call (call:N). It no longer counts as parked and is "
                     "not\n"
-                    "tried again; the audit log records who did it, and why.\n",
+                    "tried again; the audit trail records who did it, and why.\n",
          .options = stripe_dismiss_options},
         {"stripe", "settle", "METER_EVENT", run_stripe_settle, CTL_DATABASE | CTL_CHANGES,
          .example = "stripe settle mev_3f0c9a7d5b1e48c2a6d4e8f01b2c3d4e",
          .summary = "Record that a parked meter event was settled with its customer",
-         .details =
-                 "By a credit note, for example. It no longer counts as parked; the audit log\n"
-                 "records who did it.\n"},
+         .details = "By a credit note, for example. It no longer counts as parked; the audit "
+                    "trail\n"
+                    "records who did it.\n"},
         {"stripe", "reconcile", NULL, run_stripe_reconcile, CTL_DATABASE | CTL_STRIPE,
          .example = "stripe reconcile --dry-run",
          .summary = "Compare with Stripe now, and repair what differs",
@@ -112,18 +112,19 @@ const struct command stripe_commands[] = {
         {"stripe", "unknown", NULL, run_stripe_unknown, CTL_DATABASE,
          .example = "stripe unknown",
          .summary = "List the customers' subscriptions at a price that no plan has",
-         .details =
-                 "They are paid. One that had a plan before keeps it, the others get nothing "
-                 "for it.\nName the plan with stripe map, or as metadata plan=... of the price "
-                 "or its product\nat Stripe, and run stripe reconcile.\n",
+         .details = "These customers pay. A subscription that had a plan before keeps it; any "
+                    "other\ngives no access. Name the plan with stripe map, or as metadata "
+                    "plan=... of the price "
+                    "or its product\nat Stripe, and run stripe reconcile.\n",
          .options = limit_options},
         {"stripe", "map", "PRICE [PLAN]", run_stripe_map,
          CTL_DATABASE | CTL_CHANGES | CTL_RULES,
          .example = "stripe map price_1RUHkfMY enterprise",
          .summary = "Say which plan a price of Stripe's buys, or that it is of something else",
          .details = "For prices that STRIPE_PRICES does not name, such as those of negotiated "
-                    "deals.\nPLAN may be an add-on, and one that has left PLANS_FILE. billingd "
-                    "syncs the\nsubscriptions at the price; for an add-on it compares all with "
+                    "deals.\nPLAN may be an add-on, or a plan that PLANS_FILE no longer has.\n"
+                    "billingd syncs the subscriptions at the price; for an add-on it compares "
+                    "all with "
                     "Stripe's at once.\nAnother plan may be given later.\n",
          .options = stripe_map_options},
         {"stripe", "unmap", "PRICE", run_stripe_unmap, CTL_DATABASE | CTL_CHANGES | CTL_RULES,

@@ -90,11 +90,12 @@ const struct command usage_commands[] = {
          .example = "license issue jane@example.com --out acme.jwt\n"
                     "license issue --request plant-7.request --out plant-7.json",
          .summary = "Get a customer's current licence",
-         .details = "The same licence as from the API: the stored one while it is up to "
-                    "date.\n"
-                    "With --request a new one that is bound to the instance of the request,\n"
-                    "which it activates for as long as the licence lasts; a bundle, as\n"
-                    "license export writes it. A request is answered once.\n" ONE_CUSTOMER,
+         .details =
+                 "The same licence as from the API: the stored one while it is up to "
+                 "date.\n"
+                 "With --request it issues a licence bound to the instance in the request\n"
+                 "file, and writes a bundle (see license export). The instance is activated\n"
+                 "until that licence ends. Each request is answered once.\n" ONE_CUSTOMER,
          .options = license_issue_options},
         {"license", "export", "CUSTOMER", run_license_export, CTL_DATABASE | CTL_KEYS,
          .example = "license export cust_466f4f1fc32a163337ba6375d30a656f --out carry.json",
@@ -193,8 +194,10 @@ const struct command usage_commands[] = {
                  "The file is one that billing-agent export wrote. It is imported as a whole\n"
                  "or not at all. Reports that are stored already are not counted again;\n"
                  "missing reports are listed as gaps. Exit status 3 when files or reports are\n"
-                 "missing or refused. --vouch is for files that no stored key proves: of an\n"
-                 "agent of before 1.0, or of a key that has never been used here since.\n",
+                 "missing or refused. --vouch is for files whose signature cannot be checked:\n"
+                 "from an agent older than 1.0, or signed under an API key that was made "
+                 "before\n"
+                 "1.0 and not used since.\n",
          .options = usage_import_options, .exits = usage_import_exits},
         {"usage", "cleanup", NULL, run_request, API_READS,
          .example = "usage cleanup --days 400 --yes",
@@ -213,12 +216,13 @@ const struct command usage_commands[] = {
          .details =
                  "Compares FILE (default: PLANS_FILE, as it is on the disk) with the terms "
                  "that\n"
-                 "were in force last. Run it before a reload. Exit status 3 when the plan or\n"
-                 "add-on (shown as +ID) of a customer loses something; PLAN_REDUCTIONS says "
-                 "when\n"
-                 "the customer does, of an add-on at once. A plan or an add-on that FILE "
-                 "lacks\n"
-                 "stays as it is for its customers; take it out of STRIPE_PRICES, too.\n",
+                 "were in force last. Run it before a reload. Exit status 3 when a customer\n"
+                 "would lose something. Add-ons are shown as +ID. Losses of a plan take "
+                 "effect\n"
+                 "as PLAN_REDUCTIONS says, those of an add-on at once. A plan or an add-on "
+                 "that\n"
+                 "FILE lacks stays as it is for its customers; take it out of STRIPE_PRICES, "
+                 "too.\n",
          .options = plans_diff_options, .exits = plans_diff_exits},
         {.more = analytics_commands},
 };

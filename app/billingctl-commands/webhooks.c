@@ -32,7 +32,7 @@ static const struct ctl_option once_options[] = {
 };
 
 static const struct ctl_option replay_options[] = {
-        {"--event-id", "ID", "this event; or:"},
+        {"--event-id", "ID", "send this one event; not together with --from and --to"},
         {"--from", "TIME", "events since then, as 2026-11-29T00:00:00Z"},
         {"--to", "TIME", "and before then"},
         {"--cursor", "CURSOR", "goes on in the range: next_cursor of the call before"},

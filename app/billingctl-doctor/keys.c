@@ -69,10 +69,11 @@ check_leftover(struct doctor *doctor, size_t count)
 	TRY(signing_keys_leftover(&ctl->operation, ctl->settings.keys_dir, &name));
 	if (name == NULL)
 		return doctor_ok(doctor, "keys known: %zu", count);
-	return doctor_warn(doctor,
-	                   "%s/%s is of a key that is published no more (run: billingctl keys "
-	                   "retire KID, or remove the file).",
-	                   ctl->settings.keys_dir, name);
+	return doctor_warn(
+	        doctor,
+	        "%s/%s is of a key that is no longer published (run: billingctl keys "
+	        "retire KID, or remove the file).",
+	        ctl->settings.keys_dir, name);
 }
 
 enum fail

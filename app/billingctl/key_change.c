@@ -217,7 +217,7 @@ check_wait(struct ctl *ctl, const struct signing_key *key)
 }
 
 /* Puts the file of the key into use, if this host has it as the next key, and removes the files of
- * keys that are published no more. */
+ * keys that are no longer published. */
 static enum fail
 place_files(struct ctl *ctl, const char *kid, struct instant publish_until)
 {
@@ -372,7 +372,7 @@ run_keys_distrust(struct ctl *ctl)
 	struct known_keys known;
 
 	if (why == NULL || *why == '\0')
-		return ctl_usage(ctl, "--why is needed: it stands in the audit log");
+		return ctl_usage(ctl, "--why is needed: it stands in the audit trail");
 	TRY(ctl_check_text(ctl, "--why", why, 200, NULL));
 	TRY(read_all(ctl, &known));
 	TRY(find(ctl, &known, &key));

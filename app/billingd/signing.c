@@ -92,7 +92,7 @@ tidy(const struct operation *operation, struct api *api)
 	attempt.task = &task;
 	if (signing_keys_tidy(&attempt, api->settings->keys_dir) != FAIL_NONE)
 		log_line(LOG_LEVEL_INFO,
-		         "KEYS_DIR has files of keys that are published no more; see: "
+		         "KEYS_DIR has files of keys that are no longer published; see: "
 		         "billingctl doctor",
 		         LOG_S("reason", task.failure.message));
 }

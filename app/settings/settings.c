@@ -125,12 +125,12 @@ const struct setting app_settings_table[] = {
         ROW(plans_file, "PLANS_FILE", "conf/plans.json",
             "The plans that are sold, and what each allows.", .check = check_not_empty),
         ROW(plan_reductions, "PLAN_REDUCTIONS", "now",
-            "When customers lose what their plan loses in PLANS_FILE: now, with their next "
-            "licence, or period_end.",
+            "When a reduction of a plan in PLANS_FILE reaches its customers. now: with their "
+            "next licence. period_end: when their present period ends.",
             .choices = when_choices),
         ROW(brand_file, "BRAND_FILE", "",
             "The vendor's name, logo, colour and addresses, for pages and mails; empty: "
-            "brand.json in the folder of PLANS_FILE, or without one what the service brings."),
+            "brand.json in the folder of PLANS_FILE; without that file, the built-in brand."),
         ROW(keys_dir, "KEYS_DIR", "keys", "Folder of the signing key and the published keys.",
             .check = check_not_empty),
         ROW(key_wait_hours, "KEY_WAIT_HOURS", "24",
@@ -141,12 +141,14 @@ const struct setting app_settings_table[] = {
         ROW(license_ttl_days, "LICENSE_TTL_DAYS", "365", "Life of a licence from its issue.",
             .min = 1, .max = 3650),
         ROW(license_expiry, "LICENSE_EXPIRY", "ttl",
-            "ttl: LICENSE_TTL_DAYS from issue, which a customer who cancels and stays offline "
-            "keeps; paid_through: end of the paid period plus LICENSE_GRACE_DAYS, or while a "
-            "payment is past due no later than PAST_DUE_GRACE_DAYS end.",
+            "ttl: a licence lasts LICENSE_TTL_DAYS from its issue, also when the customer "
+            "cancels and stays offline. paid_through: until the paid period ends, plus "
+            "LICENSE_GRACE_DAYS; while a payment is past due, at most until "
+            "PAST_DUE_GRACE_DAYS end.",
             .choices = expiry_choices),
         ROW(license_grace_days, "LICENSE_GRACE_DAYS", "7",
-            "Days that paid_through adds to the paid period, and both add to a scheduled end.",
+            "Days that a licence lasts beyond a scheduled end, and, with "
+            "LICENSE_EXPIRY=paid_through, beyond the paid period.",
             .max = 365),
         ROW(past_due_grace_days, "PAST_DUE_GRACE_DAYS", "7",
             "Days of access after a payment first failed, or after an invoice that is sent was "
@@ -159,8 +161,9 @@ const struct setting app_settings_table[] = {
             "billing-agent warn; 0: never.",
             .max = 3650),
         ROW(license_offline_stale_days, "LICENSE_OFFLINE_STALE_DAYS", "0",
-            "Days without a newer licence or revocation list after which a licence is stale, "
-            "which gives what an unlicensed installation has; 0: never.",
+            "Days without a newer licence or revocation list after which a licence is stale; "
+            "0: never. A stale licence counts as no licence: see the defaults in "
+            "liblicense(3).",
             .max = 3650),
         ROW(license_max_grace_days, "LICENSE_MAX_GRACE_DAYS", "365",
             "Most days of grace after its end that a licence lets its customer set; 365: any.",
@@ -211,24 +214,23 @@ const struct setting app_settings_table[] = {
             "Stripe's metered prices, meter:price, separated by commas, in the order of the "
             "plans' intervals."),
         ROW(subscription_cancel, "SUBSCRIPTION_CANCEL", "now",
-            "When a cancellation that does not say when takes effect: now, without a refund, "
-            "or "
+            "When a cancellation that names no time takes effect: now, without a refund, or "
             "period_end.",
             .choices = when_choices, .advice = "period_end"),
         ROW(stripe_downgrade, "STRIPE_DOWNGRADE", "now",
             "When a smaller plan begins: now, with what is left credited, or period_end.",
             .choices = when_choices),
         ROW(stripe_keep_trial, "STRIPE_KEEP_TRIAL", "off",
-            "Whether a checkout during the trial begins to bill only at its end (two days "
-            "away at least)."),
+            "Whether a plan that is bought during a trial is billed from the end of the trial. "
+            "Stripe needs at least two days until then."),
         ROW(stripe_second_subscription, "STRIPE_SECOND_SUBSCRIPTION", "report",
             "The treatment of a second live subscription of one customer: report it, or cancel "
             "it too.",
             .choices = second_choices),
         ROW(stripe_pause_policy, "STRIPE_PAUSE_POLICY", "period_end",
             "When access ends while Stripe pauses the collection of payments (void or "
-            "keep_as_draft): period_end, with the period in which the pause began; keep: it "
-            "does not.",
+            "keep_as_draft): period_end, with the period in which the pause began; keep: "
+            "access does not end.",
             .choices = pause_choices),
         ROW(stripe_refund_policy, "STRIPE_REFUND_POLICY", "keep",
             "The effect of a full refund on the subscription that it paid for: keep access; "

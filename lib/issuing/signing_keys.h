@@ -2,7 +2,7 @@
  *
  * A key is added (published, it does not sign yet), then current (it signs; there is one), then
  * retired (its public half stays published until its last licence has expired). A distrusted key is
- * published no more, and its licences are revoked. Private halves are in the hosts' KEYS_DIR alone.
+ * no longer published, and its licences are revoked. Private halves are in the hosts' KEYS_DIR alone.
  */
 #pragma once
 
@@ -57,7 +57,7 @@ struct signing_key_figures {
 enum fail signing_key_figures(struct operation *operation,
                               struct signing_key_figures *out) MUST_CHECK;
 
-/* Removes the files in the folder of keys that are published no more, also of those that another
+/* Removes the files in the folder of keys that are no longer published, also of those that another
  * host has withdrawn or distrusted. The key that signs there stays. */
 enum fail signing_keys_tidy(struct operation *operation, const char *dir) MUST_CHECK;
 
@@ -68,7 +68,7 @@ enum fail signing_keys_leftover(struct operation *operation, const char *dir,
 /* A text that differs when the keys or their states differ. */
 enum fail signing_keys_version(struct operation *operation, const char **out) MUST_CHECK;
 
-/* Changes of the keys, each with an entry in the audit log. Call them within a transaction that
+/* Changes of the keys, each with an entry in the audit trail. Call them within a transaction that
  * signing_keys_lock() has begun. */
 enum fail signing_keys_lock(struct operation *operation) MUST_CHECK;
 enum fail signing_key_add(struct operation *operation, const char *kid,

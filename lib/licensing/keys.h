@@ -101,7 +101,7 @@ enum fail license_keys_use_next(struct task *task, const char *dir, int64_t now_
 /* Removes a file of the folder, if it is there. */
 enum fail license_keys_remove(struct task *task, const char *dir, const char *name) MUST_CHECK;
 
-/* The name of a file that the folder has of a key which is published no more: its retired public
+/* The name of a file that the folder has of a key which is no longer published: its retired public
  * half, or next-private-key.pem if it is this key. `*name` is NULL when there is none. */
 enum fail license_keys_leftover(struct task *task, const char *dir, const char *kid,
                                 const char **name) MUST_CHECK;

@@ -50,8 +50,8 @@ add(struct task *task, struct billing *billing, struct price_list *list, const c
 	position = count_of(list, sold);
 	if (of_plan && plans_find(&billing->plans, sold) == NULL)
 		return task_fail(task, FAIL_INVALID, "invalid_setting",
-		                 "%s: the table of plans has no plan or add-on '%s'; one "
-		                 "that has left it must leave this setting, too",
+		                 "%s: PLANS_FILE has no plan or add-on '%s'; remove its "
+		                 "prices from this setting",
 		                 setting, sold);
 	if (list == &billing->meter_prices && !is_metered(&billing->plans, sold))
 		return task_fail(task, FAIL_INVALID, "invalid_setting",

@@ -129,7 +129,7 @@ export async function rotate(context) {
 export async function release(context, instance) {
   const done = await dialog({
     title: `Release ${instance}`,
-    says: ["The installation counts no more, and another one can take its place.", "It counts again when it sends another report."],
+    says: ["The installation no longer counts, and another one can take its place.", "It counts again when it sends another report."],
     label: "Release", act: () => remove(address("/api/customers", context.id, "instances", instance)),
   });
   await after(context, done, `${instance} is released.`);

@@ -149,7 +149,7 @@ async function endContract(context, contract) {
   if (ended) context.reload();
 }
 
-/** The terms of before, each version with who made it. */
+/** The previous terms, each version with who made it. */
 const versions = (contract) => contract.versions.length > 1 && h("details", {}, h("summary", {}, `${contract.versions.length} versions`),
   h("ol", {}, contract.versions.map((one) => h("li", {}, `${one.plan}, ${priceWords(one.price)}, until `, time(one.ends_at, { day: true }), ". Made ",
     time(one.created_at, { day: true }), " by ", h("code", {}, one.created_by)))));

@@ -10,9 +10,9 @@ const link = (row) => (row.customer_id ? h("a", { href: `#/customer/${row.custom
 
 const COUNTS = [
   ["customers", "Customers", "#/customers"], ["trials_open", "Open trials", "#/trials"], ["trials_ending", "Trials ending in a week", "#/trials"],
-  ["past_due", "Failed payments", "#/customers?status=past_due"], ["ending", "Will end"],
+  ["past_due", "Failed payments", "#/customers?status=past_due"], ["ending", "Cancelled, still running"],
   ["contracts", "Contracts", "#/renewals"], ["contracts_ending", "Contracts ending", "#/renewals"],
-  ["uncounted", "Partly not in MRR"],
+  ["uncounted", "Not fully counted in MRR"],
 ];
 
 const summary = () => part(async () => {
@@ -27,7 +27,7 @@ const summary = () => part(async () => {
     definitions(definition));
 }, "Loading the numbers");
 
-const attention = () => card("Needs a hand", part(async () => {
+const attention = () => card("Needs attention", part(async () => {
   const [told, { items }] = await Promise.all([readiness(), get("/api/analytics/attention")]);
   const faults = Object.entries(told.checks).filter(([, check]) => !check.ok);
   const rows = [
@@ -36,7 +36,7 @@ const attention = () => card("Needs a hand", part(async () => {
   ];
   if (rows.length === 0) return h("p", { class: "row" }, badge("nothing", "good"), h("span", { class: "muted" }, "The service is well, and nothing waits for you."));
   return table({
-    caption: "What needs a hand, oldest first", hideCaption: true, rows,
+    caption: "What needs attention, oldest first", hideCaption: true, rows,
     columns: [
       { name: "What", head: true, show: (row) => row.what }, { name: "Whose", show: (row) => row.who },
       { name: "Detail", show: (row) => row.detail }, { name: "Since", show: (row) => ago(row.since, { none: "–" }) },

@@ -17,7 +17,7 @@ export async function show({ query }) {
         { name: "When", show: (row) => h("span", {}, time(row.at, { day: true }), " ", h("span", { class: "muted" }, ago(row.at))) },
         { name: "Kind", show: (row) => row.kind }, { name: "Plan", show: (row) => row.plan },
         { name: "Then", show: (row) => (row.ends ? badge("ends", "warn") : badge("renews", "good")) },
-        { name: "Worth a month", number: true, show: (row) => decimals(row.mrr, row.currency) },
+        { name: "MRR", number: true, show: (row) => decimals(row.mrr, row.currency) },
       ],
     }, pages("/api/analytics/renewals", { days, limit: 50 }, "renewals"))), definitions(definition)),
   ];

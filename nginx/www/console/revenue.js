@@ -45,7 +45,7 @@ export const figures = (one) => h("div", { class: "figures" },
   figure("Monthly recurring revenue", decimals(one.end, one.currency), `${decimals(one.committed, one.currency)} without what has been cancelled`),
   figure("Customers who pay", number(one.customers_end), `${number(one.customers_start)} at the start of the month`),
   figure("Revenue per customer", decimals(one.arpu, one.currency)),
-  figure("Quick ratio", one.quick_ratio ?? "–", "won and grown, by lost and shrunk"));
+  figure("Quick ratio", one.quick_ratio ?? "–", "(new + expansion + reactivation) / (churn + contraction)"));
 
 function monthsTable(list, query) {
   return table({

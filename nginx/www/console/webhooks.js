@@ -61,7 +61,7 @@ const replayed = (done) => `${number(done.replayed)} ${done.replayed === 1 ? "ev
 
 const replay = (path, one, reload) => then(dialog({
   title: "Send events again",
-  says: ["The receiver gets them under their ids of before, and can tell them apart from new ones.", "One event, or those of a range of time: of many the first thousand or two; of types that are rare, those among the first 20 000."],
+  says: ["Each event keeps its webhook-id, so the receiver can recognise it.", "One event, or those of a range of time: at most 2000 events are sent again, and at most 20 000 events of the range are searched."],
   fields: [
     field({ name: "event_id", label: "Event's id", help: "As evt_…; else the range below" }),
     field({ name: "from", label: "From", type: "date" }),

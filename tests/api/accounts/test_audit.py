@@ -1,4 +1,4 @@
-"""The audit log: actor, action and request of each change, written in the same transaction."""
+"""The audit trail: actor, action and request of each change, written in the same transaction."""
 
 import json
 import re

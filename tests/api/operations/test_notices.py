@@ -244,7 +244,7 @@ def test_the_digest(mailing, server):
     assert named["At risk"] == "  Risky, starter, past_due"
     assert "  {new}, starter, trial, " in named["Trials"]
     assert "  Risky" in named["Reached a limit of their plan in the last seven days"]
-    assert "customers whose new address waits for you: 1" in named["Needs a hand"]
+    assert "customers whose new address waits for you: 1" in named["Needs attention"]
 
 
 def test_a_customer_switches_its_notices_off(mailing, server, customer):

@@ -15,7 +15,7 @@ def licence(customer):
 
 
 def audited(stack, customer, action):
-    """The details with which the audit log has the action."""
+    """The details with which the audit trail has the action."""
     return stack.sql(f"SELECT detail FROM audit_log WHERE customer_id = '{customer.id}' AND "
                      f"action = '{action}' ORDER BY 1").split()
 
