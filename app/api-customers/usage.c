@@ -89,8 +89,10 @@ post_usage_report(struct call *call)
 	TRY(caller_check_body(call));
 	TRY(usage_outcome(operation, &view, &report, &created));
 	if (!view.levels.counted)
-		TRY(usage_levels_read(operation, report.customer_id, &view.levels,
-		                      &view.subscription, &view.terms));
+		TRY(usage_fail_behind(operation,
+		                      usage_levels_read(operation, report.customer_id,
+		                                        &view.levels, &view.subscription,
+		                                        &view.terms)));
 	metrics_add(call->api->metrics,
 	            created ? METRIC_USAGE_REPORTS : METRIC_USAGE_DUPLICATES, 1);
 	json_out_string(&json, "message",
@@ -207,15 +209,18 @@ render_item(struct json_out *json, size_t index, const struct batch_item *item)
 	json_out_close(json, '}');
 }
 
-/* The limits, if all valid reports are of one customer. */
+/* The limits, if all valid reports are of one customer. The reports are stored by now: without an open
+ * transaction the answer lacks limits that cannot be read. */
 static enum fail
 render_batch_levels(struct call *call, struct json_out *json, const struct batch_item *items,
                     size_t count)
 {
+	struct operation *operation = &call->operation;
 	struct subscription subscription = {0};
 	struct entitlement_terms terms = {0};
 	struct usage_levels levels = {0};
 	const char *customer_id = NULL;
+	enum fail kind;
 
 	for (size_t i = 0; i < count; i++) {
 		if (!items[i].valid)
@@ -227,9 +232,14 @@ render_batch_levels(struct call *call, struct json_out *json, const struct batch
 	}
 	if (customer_id == NULL)
 		return FAIL_NONE;
-	TRY(usage_levels_read(&call->operation, customer_id, &levels, &subscription, &terms));
+	kind = usage_levels_read(operation, customer_id, &levels, &subscription, &terms);
+	if (kind == FAIL_UNAVAILABLE && db_depth(operation->db) == 0) {
+		task_clear(operation->task);
+		return FAIL_NONE;
+	}
+	TRY(kind);
 	json_out_open(json, "limits", '{');
-	render_levels(json, &call->operation, &levels, &subscription, &terms);
+	render_levels(json, operation, &levels, &subscription, &terms);
 	json_out_close(json, '}');
 	return FAIL_NONE;
 }

@@ -117,7 +117,8 @@ usage_report_batch(struct operation *operation, struct usage_item *items, size_t
 	for (size_t i = 0; i < count; i++)
 		items[i].status = USAGE_NO_CUSTOMER;
 	for (size_t i = 0; i < row_count; i++) {
-		TRY(fill_item(operation, items, (size_t)rows[i].index, &rows[i]));
+		TRY(usage_fail_behind(operation, fill_item(operation, items,
+		                                           (size_t)rows[i].index, &rows[i])));
 		known = known || rows[i].usage_id == 0;
 	}
 	return known ? db_confirm(operation->db, task) : FAIL_NONE;

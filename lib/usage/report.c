@@ -137,6 +137,17 @@ usage_fail_instances(struct operation *operation)
 }
 
 enum fail
+usage_fail_behind(struct operation *operation, enum fail kind)
+{
+	if (kind != FAIL_UNAVAILABLE || db_depth(operation->db) > 0)
+		return kind;
+	task_clear(operation->task);
+	return task_fail(operation->task, FAIL_UNCERTAIN, "outcome_unknown",
+	                 "The reports may be stored, but the database does not tell at the "
+	                 "moment; send them again with the same report_id.");
+}
+
+enum fail
 usage_outcome(struct operation *operation, const struct usage_view *view,
               struct usage_report *report, bool *created)
 {

@@ -80,6 +80,11 @@ enum fail usage_report(struct operation *operation, const struct sha256 *digest,
 /* FAIL_LIMITED "too_many_instances", until tomorrow. */
 enum fail usage_fail_instances(struct operation *operation);
 
+/* The failure `kind` of what follows the statement that stores reports. That has been committed unless a
+ * transaction is open, so FAIL_UNAVAILABLE, which says that nothing was done, becomes FAIL_UNCERTAIN
+ * "outcome_unknown". */
+enum fail usage_fail_behind(struct operation *operation, enum fail kind) MUST_CHECK;
+
 /* The outcome of usage_report(). `report` becomes the stored one: this, with `*created`, or the
  * first of its report_id. FAIL_NOT_FOUND "customer_not_found", FAIL_LIMITED
  * "too_many_instances" beyond the policy's new_instances_per_day. */

@@ -53,7 +53,8 @@ START_TEST(test_many_events)
 	int64_t before;
 
 	add_named();
-	add_events(2 * ERASURE_EVENTS, "instance.activated", "{\"instance_id\": \"a\"}");
+	add_events((int64_t)2 * ERASURE_EVENTS, "instance.activated",
+	           "{\"instance_id\": \"a\"}");
 	add_named();
 	before = count_of(NUMBER_OF, "");
 	ck_assert_int_eq(count_of(NAMED, ""), 6);
@@ -87,7 +88,7 @@ START_TEST(test_a_step_that_is_cut_off)
 {
 	int64_t erased;
 
-	add_events(2 * ERASURE_EVENTS, "instance.lost", "{\"instance_id\": \"a\"}");
+	add_events((int64_t)2 * ERASURE_EVENTS, "instance.lost", "{\"instance_id\": \"a\"}");
 	add_named();
 	fine(account_delete(&operation, customer_id));
 	fine(db_begin(operation.db, &task));
