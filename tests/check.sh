@@ -79,6 +79,7 @@ code_lane() {
 	part "agent tests" "${make[@]}" check-agent
 	part "agent tests, sanitizers" "${make[@]}" SANITIZE=1 check-agent
 	part "recipes" "${make[@]}" recipes-check
+	part "bench's statements" "${make[@]}" bench-check
 	part "stand-in for Stripe" "${make[@]}" check-stripe
 }
 

@@ -17,13 +17,14 @@ import customers
 import growth
 import payments
 import peers
+import scripts
 import tails
 import usage
 from goals import (GOALS, GROWTH, KEPT_BY_FRESH, PEERS, Goal, before_of, memory_goal, peer_what, reasons,
                    tail_goal)
 from load import CORES, BadRun
-from measures import SMALL, Measures, bounds, cpu
-from payment_measures import PaymentMeasures, answers, workers_cpu
+from measures import SMALL, VALUES, Measures, bounds, cpu
+from payment_measures import RECEIVE, PaymentMeasures, answers, workers_cpu
 from rig import Rig, build, statements
 
 MANY = 1_000_000
@@ -40,6 +41,8 @@ def read_arguments():
     parser.add_argument("--before", metavar="FILE",
                         help="show the ratios of this file of an earlier run beside")
     parser.add_argument("--seconds", type=int, metavar="N", help="of each single run")
+    parser.add_argument("--check", action="store_true",
+                        help="measure nothing; whether the measured statements are what they were")
     parser.add_argument("--quick", action="store_true",
                         help="one round, fewer customers: below a minute, and noisier")
     return parser.parse_args()
@@ -234,11 +237,21 @@ def read_earlier(path):
         return {row["what"]: row["ratio"] for row in json.load(kept)["rows"]}
 
 
+def check_statements(sql):
+    """Each parameter of the measured statements has a value."""
+    for name, values in {**VALUES, RECEIVE: payments.EVENT_VALUES}.items():
+        scripts.check(sql, name, values)
+
+
 def main():
     """Builds, starts, measures, shows."""
     options = read_arguments()
     start = time.monotonic()
     programs = build()
+    check_statements(statements(programs))
+    if options.check:
+        print("bench: each parameter of the measured statements has a value")
+        return
     found = peers.prepare(programs)
     with payments.stand_in() as stripe, Rig(programs, payments.settings(stripe)) as rig:
         measures, names = measure(rig, stripe, statements(programs), found, options)

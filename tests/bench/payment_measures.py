@@ -17,7 +17,6 @@ class PaymentMeasures:
     def __init__(self, measures, stripe):
         self.measures, self.stripe = measures, stripe
         self.rig = measures.rig
-        scripts.check(measures.sql, RECEIVE, payments.EVENT_VALUES)
 
     def _event_script(self):
         """The service's own statement, with an event as large as ours."""

@@ -101,11 +101,12 @@ SINGLE_VALUES = {
        "'UTF8')), 'hex'), 'UTF8'))", 2: CUSTOMER, 3: "'plant'", 4: "7", 5: "9",
     6: "'{\"api_calls\": 12}'", 7: "date_trunc('milliseconds', now())", 8: "'pgbench-' || :a::text",
     9: "now()", 10: "now() + interval '3 days'", 11: "50",
-    12: "NULL",
+    12: "NULL", 13: "1000000",
 }
 BATCH_VALUES = {
     1: "(SELECT jsonb_agg(jsonb_build_object('index', k, 'customer_id', " + CUSTOMER +
        ", 'instance_id', 'plant', 'active_devices', 7, 'total_devices', 9, 'metrics', "
        "'{\"api_calls\": 12}'::jsonb, 'reported_at', now(), 'report_id', 'pgbench-' || :a::text || "
        f"'-' || k)) FROM generate_series(0, {BATCH_SIZE - 1}) k)", 2: "now()", 3: "259200000",
+    4: "1000000",
 }

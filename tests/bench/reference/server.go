@@ -39,7 +39,8 @@ const (
 	bodyMax   = 64 * 1024
 	leaseTime = 72 * time.Hour
 	// Reports that an answer adds to the sums, as the service does.
-	pendingMax = 50
+	pendingMax      = 50
+	newInstancesMax = 1000000
 )
 
 var (
@@ -278,7 +279,8 @@ func usage(w http.ResponseWriter, r *http.Request) (interface{}, error) {
 	}
 	now := time.Now()
 	rows, err := query(r.Context(), "usage_report", sum, in.CustomerID, in.InstanceID, in.ActiveDevices,
-		in.TotalDevices, string(metrics), now, in.ReportID, now, now.Add(leaseTime), pendingMax)
+		in.TotalDevices, string(metrics), now, in.ReportID, now, now.Add(leaseTime), pendingMax, nil,
+		newInstancesMax)
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,8 @@ const BODY_MAX = 1024 * 1024;
 const LEASE_MS = 72 * 3600 * 1000;
 // Reports that an answer adds to the sums, as the service does.
 const PENDING_MAX = 50;
+// Instances of a day that were never seen.
+const NEW_INSTANCES_MAX = 1000000;
 const WELL_FORMED = /^(gba|cust_[0-9a-f]{32})_[0-9a-f]{64}$/;
 const env = process.env;
 
@@ -158,7 +160,7 @@ async function usage(request) {
     const row = (await query("usage_report", [
         sum, report.customer_id, report.instance_id, report.active_devices, report.total_devices,
         JSON.stringify(report.metrics || {}), now, report.report_id || null, now,
-        new Date(now.getTime() + LEASE_MS), PENDING_MAX]))[0];
+        new Date(now.getTime() + LEASE_MS), PENDING_MAX, null, NEW_INSTANCES_MAX]))[0];
     admit(row, "key.", sum, report.customer_id, "usage");
     return [201, { success: true, report, limits: row }];
 }
