@@ -50,6 +50,7 @@ enum {
 	RESTORE,
 	GONE,
 	FIND,
+	END_IS_OURS,
 	OPEN,
 	OPEN_OF,
 	SEEN,
@@ -93,9 +94,17 @@ static const struct statement statements[] = {
                          "AND status NOT IN " FINAL},
         [FIND] = {"subscription_sync_find", ROWS_OF(struct synced_subscription, found_columns),
                   .sql = "SELECT " SYNCED ", EXISTS (SELECT FROM payment_reversals r "
-                         "  WHERE r.stripe_subscription_id = $1 AND r.ends_subscription "
+                         "  WHERE r.stripe_subscription_id = $1 "
+                         "  AND r.access_ends_at IS NOT NULL "
                          "  AND r.lifted_at IS NULL) AS must_end "
                          "FROM subscriptions s WHERE s.stripe_subscription_id = $1"},
+        /* The customer's last wish was to go on: access that is given back takes this end back,
+	 * too. */
+        [END_IS_OURS] = {"subscription_sync_end_is_ours",
+                         .sql = "UPDATE payment_reversals SET ends_subscription = true, "
+                                "other_end_at = $2 WHERE stripe_subscription_id = $1 "
+                                "AND access_ends_at IS NOT NULL AND NOT ends_subscription "
+                                "AND lifted_at IS NULL"},
         [OPEN] = {"subscription_sync_open", ROW,
                   .sql = "SELECT " SYNCED " FROM subscriptions s "
                          "WHERE s.stripe_subscription_id > $1 AND s.status NOT IN " FINAL
@@ -225,8 +234,8 @@ report_several_plans(struct operation *operation, const char *customer_id,
 	return audit_record(operation, "several_plans", customer_id, id, subscription->plan);
 }
 
-/* A refund or dispute ends the subscription with its period, but the customer has renewed it in
- * Stripe's portal, say: he would pay without access. */
+/* A refund or dispute ends access, but the customer has renewed the subscription in Stripe's portal, say:
+ * he would pay without access. That he had cancelled it before does not matter. */
 static enum fail
 end_again(struct operation *operation, const char *customer_id,
           const struct stripe_subscription *stripe)
@@ -241,6 +250,9 @@ end_again(struct operation *operation, const char *customer_id,
 	log_line(LOG_LEVEL_WARNING, "a subscription without access goes on, and is ended again",
 	         LOG_S("customer_id", customer_id), LOG_S("subscription", stripe->id));
 	TRY(audit_record(operation, "subscription_end_again", customer_id, stripe->id, NULL));
+	TRY(db_run(operation->db, operation->task, &statements[END_IS_OURS],
+	           PARAMETERS(stripe->id, param_time(operation->task, stripe->cancel_at)),
+	           NULL));
 	return stripe_end_enqueue(operation, customer_id, stripe->id, true, INSTANT_NONE);
 }
 

@@ -30,7 +30,7 @@ struct synced_subscription {
 	bool superseded;
 	const char *contract_id; /* NULL: it is no contract's */
 	const char *recurring;   /* recurring.h; NULL: not known yet */
-	bool must_end; /* a refund or dispute ends it (reversals.h); subscription_sync_find() only */
+	bool must_end; /* a refund or dispute ends access (reversals.h); subscription_sync_find() only */
 };
 
 /* Stores the subscription as fetched, in the open transaction, and chooses which one counts.

@@ -467,6 +467,44 @@ START_TEST(test_renewed)
 }
 END_TEST
 
+#define CANCEL_AT(at)                                                                          \
+	"{'id':'sub_1','object':'subscription','customer':'cus_1','status':'active',"          \
+	"'cancel_at':" at ",'created':1739580000,'items':{'data':[{'id':'si_1','price':{'id':" \
+	"'price_s'},'current_period_end':1747000000}]},'metadata':{'customer_id':'OURS'}}"
+
+/* The customer had cancelled before the refund, or after it, and renews in Stripe's portal: he would pay
+ * without access, so the end is sent. It is ours now. */
+START_TEST(test_renewed_after_cancelling)
+{
+	const struct stripe_subscription ends = {.cancel_at_period_end = true}, goes_on = {0},
+	                                 later = {.cancel_at = INSTANT_MS(1768000000000),
+	                                          .period_end = PERIOD_END};
+	const struct scripted ending = BODY(CANCEL_AT("1747000000"));
+	int64_t count = 0;
+
+	billing.sales.refund_policy = "period_end";
+	SCRIPT(BODY(CHARGE("ch_1", "2900")), BODY(PAYMENTS),
+	       {.status = 200, .body = _i == 0 ? ending.body : ACTIVE});
+	happens("charge.refunded", "charge", "ch_1");
+	ck_assert_str_eq(told(), _i == 0 ? "" : ENDS);
+	calls_are("done");
+	if (_i > 0) {
+		SCRIPT(ending);
+		fine(change_cancel(&operation, customer_id, CANCEL_AT_PERIOD_END));
+	}
+	sync_as(&ends);
+	ck_assert_str_eq(told(), _i == 0 ? "" : ENDS);
+	sync_as(_i == 2 ? &later : &goes_on);
+	sync_as(_i == 2 ? &later : &goes_on);
+	ck_assert_str_eq(told(), _i == 0 ? ENDS : ENDS " " ENDS);
+	calls_are("done");
+	fine(reversal_lift(&operation, customer_id, "why", &count));
+	ck_assert_str_eq(told(), _i == 0   ? ENDS " " GOES_ON
+	                         : _i == 1 ? ENDS " " ENDS " " GOES_ON
+	                                   : ENDS " " ENDS " cancel_at=1768000000");
+}
+END_TEST
+
 /* Nothing is sent for a subscription that refunds and disputes do not end any more. */
 START_TEST(test_renewed_after_restoring)
 {
@@ -492,11 +530,6 @@ START_TEST(test_later_dispute)
 	ck_assert_str_eq(told(), ENDS " " ENDS);
 }
 END_TEST
-
-#define CANCEL_AT(at)                                                                          \
-	"{'id':'sub_1','object':'subscription','customer':'cus_1','status':'active',"          \
-	"'cancel_at':" at ",'created':1739580000,'items':{'data':[{'id':'si_1','price':{'id':" \
-	"'price_s'},'current_period_end':1747000000}]},'metadata':{'customer_id':'OURS'}}"
 
 /* An end in eleven months does not keep ten more months from being charged. Restored access has it
  * again. */
@@ -560,6 +593,7 @@ main(void)
 	tcase_add_test(tcase, test_others);
 	tcase_add_loop_test(tcase, test_other_invoices, 0, ROWS(invoices));
 	tcase_add_loop_test(tcase, test_renewed, 0, 2);
+	tcase_add_loop_test(tcase, test_renewed_after_cancelling, 0, 3);
 	tcase_add_test(tcase, test_renewed_after_restoring);
 	tcase_add_test(tcase, test_later_dispute);
 	tcase_add_loop_test(tcase, test_later_end, 0, 2);
