@@ -242,7 +242,7 @@ change_cancel(struct operation *operation, const char *customer_id, enum cancel_
 	if (when == CANCEL_AT_PERIOD_END ||
 	    (when == CANCEL_BY_POLICY && operation->billing->sales.cancel_at_period_end)) {
 		TRY(change_fetch(operation, &subscription, &now));
-		if (now.stripe.cancel_at_period_end || now.stripe.cancel_at.known)
+		if (stripe_ends_with_period(&now.stripe))
 			return cancel_ending(operation, &subscription);
 		change.parameters = stripe_end_parameters(operation->task->arena, &now.stripe);
 	} else {

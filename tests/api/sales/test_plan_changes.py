@@ -291,6 +291,20 @@ def test_cancel_at_period_end_and_resume(api, stack):
     assert subscription_of(customer.client, customer.id)["status"] == "canceled"
 
 
+def test_a_later_end_becomes_the_end_of_the_period(api, stack, stripe):
+    """The vendor has the subscription end in some months; the customer does not want to pay until then."""
+    customer = api.sign_up()
+    bought = buy(stack, customer)
+    stripe.call("POST", f"/v1/subscriptions/{bought['stripe_subscription_id']}",
+                {"cancel_at": stripe.now() + 240 * 86400, "proration_behavior": "none"})
+    settled(stack, customer.id)
+    assert subscription_of(customer.client, customer.id)["cancel_at"] is not None
+    ends = expect(ask(customer.client, "cancel", customer.id, at_period_end=True), 200)["subscription"]
+    assert ends["cancel_at"] == bought["current_period_ends_at"]
+    expect(ask(customer.client, "cancel", customer.id, at_period_end=True), 409,
+           "nothing_to_change")
+
+
 def test_resume_takes_back_a_cancellation_of_the_portal(api, stack, stripe):
     customer = api.sign_up()
     bought = buy(stack, customer)

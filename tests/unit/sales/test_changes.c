@@ -221,6 +221,9 @@ resume(void)
 #define ENDING                                                                                 \
 	"{'id':'sub_1','object':'subscription','status':'active','cancel_at':1747000000,"      \
 	"'items':{'data':[{'id':'si_1','price':{'id':'price_s'}}]}}"
+#define ENDS(at)                                                                               \
+	"{'id':'sub_1','object':'subscription','status':'active','cancel_at':" at ",'items':{" \
+	"'data':[{'id':'si_1','price':{'id':'price_s'},'current_period_end':1747000000}]}}"
 #define MIXED                                                                                  \
 	"{'id':'sub_1','object':'subscription','status':'active','customer':'cus_1','items':"  \
 	"{'data':[{'id':'si_m','price':{'id':'price_m'},'current_period_end':1747000000},"     \
@@ -369,6 +372,21 @@ static const struct {
          "subscription_change:done",
          "cancel_at=1778000000"},
         {cancel_later, {BODY(ENDING), END}, FAIL_CONFLICT, "nothing_to_change", LOOK, "", NULL},
+        {cancel_later,
+         {BODY(ENDS("1747000000")), END},
+         FAIL_CONFLICT,
+         "nothing_to_change",
+         LOOK,
+         "",
+         NULL},
+        /* A later end lets further periods be charged. */
+        {cancel_later,
+         {BODY(ENDS("1768000000")), BODY(ENDING)},
+         FAIL_NONE,
+         NULL,
+         LOOK CHANGE,
+         "subscription_change:done",
+         "cancel_at_period_end=true"},
         {resume,
          {BODY(ENDING), NOW},
          FAIL_NONE,
