@@ -60,13 +60,15 @@ fleet AS MATERIALIZED (
 own AS MATERIALIZED (
   SELECT i.kind AS was_kind, i.lease_expires_at AS was_until, i.released_at AS was_released_at,
     COALESCE(i.lease_expires_at > $3::timestamptz, false) AS in_use,
+    i.activated_at IS NOT NULL AS was_activated,
     COALESCE($5, i.kind, 'production') AS kind
   FROM (SELECT) AS one LEFT JOIN instances i ON i.customer_id = $1 AND i.instance_id = $2),
 
--- The others of its group, without the instance itself.
+-- The others of its group, without the instance itself. It is counted already if it was activated in its
+-- present lease: a report, which is never refused, makes no room for it.
 room AS MATERIALIZED (
   SELECT was_kind, was_until, was_released_at, in_use, kind,
-    in_use AND ($8::boolean OR (kind = 'production') = (was_kind = 'production')) AS is_counted,
+    in_use AND was_activated AND ($8::boolean OR (kind = 'production') = (was_kind = 'production')) AS is_counted,
     CASE WHEN $8::boolean THEN instances - in_use::int
       WHEN kind = 'production' THEN instances - f.others - (in_use AND was_kind = 'production')::int
       ELSE f.others - (in_use AND was_kind <> 'production')::int END AS others,

@@ -18,7 +18,7 @@ struct instance {
 	const char *kind;
 	struct instant first_seen_at;
 	struct instant last_seen_at;
-	struct instant activated_at; /* unknown: it only ever reported */
+	struct instant activated_at; /* unknown: its lease began by a report */
 	struct instant lease_expires_at;
 	struct instant released_at;
 	struct instant latest_reported_at; /* unknown: it never reported */

@@ -53,6 +53,8 @@ seen AS (
     lease_expires_at = CASE WHEN EXCLUDED.last_seen_at <= i.released_at THEN i.lease_expires_at
       ELSE greatest(i.lease_expires_at, EXCLUDED.lease_expires_at) END,
     released_at = CASE WHEN EXCLUDED.last_seen_at <= i.released_at THEN i.released_at END,
+    activated_at = CASE WHEN i.lease_expires_at > $2::timestamptz OR EXCLUDED.last_seen_at <= i.released_at
+        OR EXCLUDED.lease_expires_at <= $2::timestamptz THEN i.activated_at END,
     change_id = EXCLUDED.change_id,
     (latest_usage_id, latest_reported_at, active_devices, total_devices, metrics) = (
       SELECT n.usage_id, n.reported_at, n.active, n.total, n.metrics FROM (VALUES

@@ -77,8 +77,7 @@ told AS MATERIALIZED (
       ELSE version END AS version
   FROM fresh f),
 
--- A late report shows that its instance was there, not what it has now. It does not take up
--- again what was released since.
+-- As in report.sql.
 seen AS (
   INSERT INTO instances AS i (customer_id, instance_id, first_seen_at, last_seen_at,
     lease_expires_at, latest_usage_id, latest_reported_at, active_devices, total_devices, metrics,
@@ -96,6 +95,8 @@ seen AS (
     lease_expires_at = CASE WHEN EXCLUDED.last_seen_at <= i.released_at THEN i.lease_expires_at
       ELSE greatest(i.lease_expires_at, EXCLUDED.lease_expires_at) END,
     released_at = CASE WHEN EXCLUDED.last_seen_at <= i.released_at THEN i.released_at END,
+    activated_at = CASE WHEN i.lease_expires_at > $2::timestamptz OR EXCLUDED.last_seen_at <= i.released_at
+        OR EXCLUDED.lease_expires_at <= $2::timestamptz THEN i.activated_at END,
     change_id = EXCLUDED.change_id,
     latest_usage_id = CASE WHEN
       (COALESCE(i.latest_reported_at, '-infinity'), COALESCE(i.latest_usage_id, 0)) <=

@@ -49,7 +49,7 @@ stored AS (
   FROM fresh),
 
 -- A late report shows that its instance was there, not what it has now. It does not take up
--- again what was released since. A report without a version leaves the one that is known.
+-- again what was released since. An instance whose lease begins anew by a report is not activated. A report without a version leaves the one that is known.
 seen AS (
   INSERT INTO instances AS i (customer_id, instance_id, first_seen_at, last_seen_at,
     lease_expires_at, latest_usage_id, latest_reported_at, active_devices, total_devices, metrics,
@@ -64,6 +64,8 @@ seen AS (
     lease_expires_at = CASE WHEN EXCLUDED.last_seen_at <= i.released_at THEN i.lease_expires_at
       ELSE greatest(i.lease_expires_at, EXCLUDED.lease_expires_at) END,
     released_at = CASE WHEN EXCLUDED.last_seen_at <= i.released_at THEN i.released_at END,
+    activated_at = CASE WHEN i.lease_expires_at > $9::timestamptz OR EXCLUDED.last_seen_at <= i.released_at
+        OR EXCLUDED.lease_expires_at <= $9::timestamptz THEN i.activated_at END,
     change_id = EXCLUDED.change_id,
     latest_usage_id = CASE WHEN
       (COALESCE(i.latest_reported_at, '-infinity'), COALESCE(i.latest_usage_id, 0)) <=

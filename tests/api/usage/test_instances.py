@@ -158,7 +158,7 @@ def test_the_bound_is_exact_for_concurrent_activations(bounded):
     limits = report(customer.client, customer, "fifth", metrics={"api_calls": 250})["limits"]
     assert limits["instances"] == {"current": 5, "max": 3, "percent_used": 166.7}
     assert limits["metrics"]["api_calls"] == {"current": 250, "max": 100, "percent_used": 250.0}
-    expect(customer.client.put(path_of(customer, "fifth")), 200)
+    expect(customer.client.put(path_of(customer, "fifth")), 409, "instance_limit")
 
 
 def test_kinds_and_transfers(api, stack):

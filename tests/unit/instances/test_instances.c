@@ -148,9 +148,13 @@ has_room(const char *id, const char *kind)
 	bool is_other = kind == NULL ? was_other : strcmp(kind, "production") != 0;
 	bool active = count_of("SELECT count(*) FROM instances WHERE customer_id = ",
 	                       arena_printf(task.arena, "%s%s", own, now)) > 0;
+	bool activated =
+	        count_of("SELECT count(activated_at) FROM instances WHERE customer_id = ",
+	                 arena_printf(task.arena, "%s%s", own, now)) > 0;
+	bool in_group = active && is_other == was_other;
 
-	return (active && is_other == was_other) ||
-	       in_use(!is_other) < (is_other ? ROOM_OF_OTHERS : ROOM);
+	return (activated && in_group) ||
+	       in_use(!is_other) - in_group < (is_other ? ROOM_OF_OTHERS : ROOM);
 }
 
 /* The rooms do not depend on what is folded, and on how the instances became known. */
@@ -195,6 +199,40 @@ START_TEST(test_random_order)
 		check_levels();
 	}
 	ck_assert_int_gt(refusals, STEPS / 20);
+}
+END_TEST
+
+/* Reports, which are never refused, make no room: not of an instance that was never activated, and not of one
+ * whose lease has ended or that was released since. */
+START_TEST(test_reports_make_no_room)
+{
+	billing.plans.trial_usage.non_production = PLAN_COUNTED_TOGETHER;
+	activate("lapsed", NULL);
+	activate("released", NULL);
+	release("released");
+	operation.now_ms += billing.policy.instance_lease_hours * HOUR_MS;
+	for (int i = 0; i < ROOM; i++)
+		activate(arena_printf(task.arena, "i%d", i), NULL);
+	report_of("lapsed");
+	report_of("released");
+	report_of("new");
+	is_full("lapsed", NULL);
+	is_full("released", NULL);
+	is_full("new", NULL);
+	/* An instance that was activated in its lease keeps its room, also while it reports. */
+	report_of("i0");
+	activate("i0", NULL);
+	(void)usage_fold_all();
+	is_full("new", NULL);
+	activate("i0", NULL);
+	/* Where there is room, a report takes none away. */
+	release("i0");
+	release("i1");
+	release("lapsed");
+	release("released");
+	activate("new", NULL);
+	activate("i0", NULL);
+	is_full("i1", NULL);
 }
 END_TEST
 
@@ -495,6 +533,7 @@ main(void)
 	tcase_add_test(tcase, test_each_group_has_its_bound);
 	tcase_add_test(tcase, test_without_an_allowance_all_kinds_count_alike);
 	tcase_add_test(tcase, test_random_order);
+	tcase_add_test(tcase, test_reports_make_no_room);
 	tcase_add_test(tcase, test_much_is_pending);
 	tcase_add_test(tcase, test_many_at_once);
 	tcase_add_test(tcase, test_one_of_many_transfers_wins);

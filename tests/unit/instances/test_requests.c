@@ -36,6 +36,16 @@ answered(const struct license_request *request)
 	return license;
 }
 
+static void
+report_of(const char *instance_id)
+{
+	struct usage_report report = usage_sample(0, NULL, 1);
+	bool created;
+
+	report.instance_id = instance_id;
+	ck_assert_int_gt(usage_store(&operation, &report, &created), 0);
+}
+
 static int64_t
 days_left(const char *instance_id)
 {
@@ -156,6 +166,10 @@ START_TEST(test_the_plan_bounds_them)
 		(void)answered(&request);
 	}
 	request = request_of("c");
+	refused(license_request_answer(&operation, customer_id, &request, &license),
+	        FAIL_CONFLICT, "instance_limit");
+	/* A report of the machine, which is never refused, makes no room. */
+	report_of("c");
 	refused(license_request_answer(&operation, customer_id, &request, &license),
 	        FAIL_CONFLICT, "instance_limit");
 	/* The room is taken as long as the licence lasts, and nothing was issued. */
