@@ -135,7 +135,9 @@ def fixture_host(new_stack, tmp_path_factory):
         place, PGHOST=sockets, PGPORT=5432, PGDATA=stack.run_dir / "postgres", DATABASE="billing",
         OWNER="billing", ROLE="billingd", KEYS_DIR=stack.run_dir / "keys", BACKUPS=backups,
         BASE_URL=stack.base_url, SECOND="second.example.com", SECOND_KEYS=second,
-        CURL_CA_BUNDLE=stack.ca_cert)
+        CURL_CA_BUNDLE=stack.ca_cert, SETTINGS=place / "settings")
+    (place / "settings").mkdir()
+    (place / "settings/billing.env").write_text("WORKERS=2\n", encoding="ascii")
     settings = {**stack.settings, "RUN_DIR": stack.run_dir, "BUILD_VARIANT": VARIANT,
                 "HTTPS_PORT": stack.https_port}
     script = " ".join(["env", *(f"{name}={shlex.quote(str(value))}"
@@ -169,11 +171,25 @@ def test_backup_and_restore_from_a_dump(host):
     buy(host, kept)
     run("Each day", 0)
     run("Each day", 0)
+    for folder, name in (("database", "billing"), ("keys", "keys"), ("settings", "settings")):
+        assert len(list((host.backups / folder).glob(f"{name}-????-??-??.*"))) in (1, 2)
+    old = host.backups / "keys/keys-2020-01-01.tar.gz"
+    old.touch()
+    os.utime(old, (0, 0))
+    run("Each day", 0)
+    assert not old.exists()
     lost = host.api.sign_up()
     expect(host.api.owner.post(f"/api/licenses/{revoked.id}/revoke"), 200)
     wait_until_revoked(host.api, revoked.license)
     assert (host.backups / "keys").stat().st_mode & 0o077 == 0
-    run("From a dump", 0)
+    with subprocess.Popen(["psql", "-Xq", "-d", host.database_url], env=host.env,
+                          stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL) as session:
+        wait_for(lambda: "1" == host.sql(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'psql' AND "
+            "datname = current_database() AND pid <> pg_backend_pid()"))
+        run("From a dump", 0)
+        session.stdin.close()
     answers(host)
     assert known(host, kept) and not known(host, lost)
     shown = expect(kept.client.get(f"/api/subscriptions/{kept.id}"), 200)["subscription"]
@@ -192,6 +208,11 @@ def test_backup_and_restore_to_a_moment(host):
     answers(host)
     before = host.api.sign_up()
     run("Continuously", 1)
+    stale = host.backups / "wal/000000010000000000000000"
+    stale.touch()
+    shutil.chown(stale, *(("postgres", "postgres") if ROOTED else (getpass.getuser(),)))
+    run("Continuously", 1)
+    assert not stale.exists()
     run("Continuously", 2)
     wait_for(lambda: host.sql("SELECT count(*) FROM pg_stat_archiver WHERE last_archived_wal IS NOT "
                               "NULL AND last_failed_time IS NULL") == "1")
@@ -241,9 +262,9 @@ def test_upgrade(host):
 def test_two_hosts_and_a_new_key(host):
     """Each stage leaves both hosts with the keys that they need."""
     run, second = host.operator.run, host.place / "second"
-    run("TWO HOSTS", 0)
+    run("TWO HOSTS", 1)
     assert (second / "private-key.pem").exists() and not (second / "revocations.jwt").exists()
-    shown = run("TWO HOSTS", 1, OTHER_KEYS=second)
+    shown = run("TWO HOSTS", 2, OTHER_KEYS=second)
     assert re.search(r"current +yes +yes +yes", shown), shown
     run("CHANGING THE SIGNING KEY", 0)
     assert (second / "next-private-key.pem").exists()
@@ -257,6 +278,8 @@ def test_two_hosts_and_a_new_key(host):
     shown = run("CHANGING THE SIGNING KEY", 2)
     assert not re.search(f"{kid} +current", shown)
     wait_for(lambda: kid not in host.api.nobody.get("/.well-known/jwks.json").text)
+    shown = run("TWO HOSTS", 2, OTHER_KEYS=second)
+    assert re.search(r"current +yes +yes +yes", shown), shown
     assert host.api.sign_up().license
 
 
