@@ -108,7 +108,7 @@ def commands():
             for row in rows}
 
 
-# Of `make vendor-agent`.
+# Variables of `make vendor-agent`.
 MAKE_VARIABLES = {"AGENT_KEYS", "AGENT_ISSUER", "AGENT_CUSTOMER_ID", "AGENT_GRACE_DAYS"}
 
 

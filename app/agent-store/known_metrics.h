@@ -3,7 +3,7 @@
 
 #include "agent-store/state.h"
 
-/* Keeps the member "metrics" of GET /api/plans; a service of before 1.0 has none. */
+/* Keeps the member "metrics" of GET /api/plans; a service older than 1.0 has none. */
 enum fail known_metrics_keep(struct task *task, const struct state *state,
                              const struct json_view *plans) MUST_CHECK;
 

@@ -5,7 +5,7 @@
 #include "api/reports.h"
 #include "base/text.h"
 
-/* Of a year, with the present month. */
+/* A table of months covers a year, with the present month. */
 enum { MONTHS_BACK = 11 };
 
 const struct definition revenue_month_definitions[] = {

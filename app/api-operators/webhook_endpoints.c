@@ -10,7 +10,7 @@
 
 enum { EVENT_ID_MAX = 40 };
 
-/* Both bodies. A description may be taken away, a URL only be replaced. */
+/* The body of POST and of PATCH. PATCH may remove a description; a URL it can only replace. */
 struct endpoint_input {
 	const char *url;
 	struct string_list types;

@@ -10,7 +10,7 @@ struct definition {
 	const char *sentence;
 };
 
-/* Of amounts, wherever they are. */
+/* The definitions of MRR and of amounts, for each answer that has such columns. */
 #define DEFINITION_MRR                                                                         \
 	"MRR is the monthly value of the subscriptions that give access and are paid or to "   \
 	"be "                                                                                  \

@@ -250,7 +250,7 @@ answer_refuse(struct ctl *ctl, const struct failure *failure, const struct respo
 	(void)json_view_string(&answer, "code", &code);
 	if (json_view_list(&answer, "details", &details) && json_view_count(&details) > 0)
 		return ctl_usage(ctl, "%s", bad_fields(ctl, &details));
-	/* A stored answer is all that is left of a failure of before. */
+	/* A stored answer is all that is left of an earlier failure. */
 	return task_fail(&ctl->task, failure->kind == FAIL_NONE ? FAIL_CONFLICT : failure->kind,
 	                 code, "%s", message);
 }

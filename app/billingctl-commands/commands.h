@@ -10,7 +10,7 @@
 #define DRY_RUN {"--dry-run", NULL, "only look, change nothing"}
 #define ONE_CUSTOMER "CUSTOMER is an id, or an e-mail address in any case.\n"
 
-/* Of commands that are a request to the API. */
+/* Fields of commands that are a request to the API. */
 #define REQUEST(verb, ...) .request = &(const struct ctl_request){.method = verb, .path = __VA_ARGS__}
 #define PAGE_LIMIT {"--limit", "N", "how many, 1 to 100 (default: 50)"}
 #define CURSOR {"--cursor", "CURSOR", "the page that follows: next_cursor of the one before"}

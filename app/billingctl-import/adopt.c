@@ -50,7 +50,7 @@ read_customer(struct adoption *adoption, const struct json_view *object, struct 
 	out->updated_at = out->created_at;
 }
 
-/* Likewise among the customers that a dry run has made; each is one at Stripe. */
+/* Finds the address among the customers that a dry run has made; each is one at Stripe. */
 static enum fail
 recall_by_email(struct adoption *adoption, const char *email, const char **id, const char **why)
 {

@@ -60,7 +60,7 @@ fill_batch(struct ctl *ctl, struct arena *arena, int64_t *done)
 	                 task.failure.message);
 }
 
-/* The customers' keys, which SQL cannot compute for the rows of before. */
+/* The customers' keys, which SQL cannot compute for the rows that exist. */
 static enum fail
 fill_keys(struct ctl *ctl)
 {

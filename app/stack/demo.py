@@ -25,7 +25,7 @@ FIRST = ("Alpen", "Amber", "Arctic", "Baltic", "Birch", "Blue", "Bright", "Cedar
          "Willow", "Winter")
 LAST = ("Controls", "Dairy", "Energy", "Farms", "Foods", "Freight", "Greenhouses", "Heating", "Hotels", "Labs", "Logistics",
         "Metering", "Mills", "Parks", "Pumps", "Robotics", "Sensors", "Stores", "Systems", "Utilities", "Water", "Works")
-# Of the vendor's product, at the installations.
+# Versions of the vendor's product that the installations run.
 RELEASES = ("3.2.0", "3.2.0", "3.1.4", "3.2.0", "3.0.9")
 ENDINGS = ("GmbH", "Ltd", "AB", "BV", "Inc", "SAS", "ApS", "Oy")
 
@@ -164,7 +164,7 @@ class Business:
         self.contracts = 0
 
     def newcomers(self, share):
-        """So many customers begin in the part of the time that has passed; more and more each week."""
+        """Signs customers up to the number for the part of the time that has passed; more and more each week."""
         wanted = round(self.most * (0.35 * share + 0.65 * share * share))
         while len(self.customers) < wanted:
             customer = Customer(self.chance, len(self.customers) + 1)

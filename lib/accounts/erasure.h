@@ -5,7 +5,7 @@
 
 extern const struct statement_list erasure_statements;
 
-/* So many events of a customer are erased in one transaction. */
+/* At most ERASURE_EVENTS events of a customer are erased in one transaction. */
 enum { ERASURE_EVENTS = 2000 };
 
 /* Erases the first events of the customer in the open transaction that deletes it, and leaves the others to

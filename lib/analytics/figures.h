@@ -93,7 +93,7 @@ enum fail analytics_renewals(struct operation *operation, int64_t days, struct p
 enum fail analytics_limits(struct operation *operation, int64_t above, struct page *page,
                            const struct limit_level **out, size_t *count) MUST_CHECK;
 
-/* Of each kind the oldest, ATTENTION_MAX at most. */
+/* The oldest of each kind, ATTENTION_MAX at most. */
 enum fail analytics_attention(struct operation *operation, const struct attention **out,
                               size_t *count) MUST_CHECK;
 

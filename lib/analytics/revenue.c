@@ -10,7 +10,7 @@ const struct column revenue_month_columns[] =
 const struct column revenue_movement_columns[] =
         COLUMNS(struct revenue_movement, id, happened_at, customer_id, company_name, email,
                 kind, currency, amount, before, after, plan_before, plan);
-/* Of one customer. */
+/* The movements of one customer, newest first. */
 const struct column revenue_change_columns[] =
         COLUMNS(struct revenue_movement, id, happened_at, kind, currency, amount, before, after,
                 plan_before, plan);

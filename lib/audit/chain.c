@@ -36,7 +36,7 @@ static const struct statement statements[] = {
         [LOCK] = {"audit_chain_lock",
                   .sql = "SELECT WHERE pg_try_advisory_xact_lock(hashtextextended("
                          "'audit-chain', 0))"},
-        /* Entries of before the chain, some at a time. */
+        /* Entries older than the chain, some at a time. */
         [BACKFILL] =
                 {"audit_chain_backfill",
                  .sql = "WITH state AS (SELECT done_id, last_id FROM audit_backfill "

@@ -35,7 +35,7 @@ struct audit_head {
 const char *audit_link_hash(struct arena *arena, const char *before,
                             const struct audit_link *link);
 
-/* How far the entries of before the chain have gone into it. */
+/* How far the entries that are older than the chain have gone into it. */
 struct audit_backfill {
 	int64_t last_id;         /* of these entries; 0: there are none */
 	struct instant ended_at; /* none: not all are in the chain */

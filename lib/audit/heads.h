@@ -2,7 +2,7 @@
  * heads.h: the end of the chain, signed once a day and written to a file outside the database.
  *
  * Each line of the file is a token (typ "audit-head+jwt") with the members iss, iat, position, auditId
- * and hash, and, of the entries of before the chain, backfillId (the last one's id) and backfillEnded
+ * and hash, and, of the entries older than the chain, backfillId (the last one's id) and backfillEnded
  * (when all were chained, in ms; 0: not yet). Who changes the database alone cannot make another chain
  * that agrees with them.
  */

@@ -5,8 +5,8 @@
 
 extern const struct statement_list audit_refusal_statements;
 
-/* So many refusals of a day (UTC) are recorded of each known key, and of all unknown keys together; a
- * stranger can cause the latter. */
+/* At most AUDIT_REFUSALS_DAY_MAX refusals of a day (UTC) are recorded of each known key, and of all unknown
+ * keys together; a stranger can cause the latter. */
 enum { AUDIT_REFUSALS_DAY_MAX = 1000 };
 
 /* Records that the operation's actor was refused: `key_id` is the key that was used, NULL for an

@@ -68,7 +68,7 @@ add_fault(struct check *check, const char *fault, int64_t position, int64_t audi
 		        (struct audit_fault){fault, position, audit_id, message};
 }
 
-/* A head of before the end of the backfill does not know when that is. */
+/* A head that was signed before the end of the backfill does not know when that is. */
 static bool
 backfill_agrees(const struct audit_backfill *backfill, const struct audit_signed_head *head)
 {

@@ -5,7 +5,8 @@
 
 extern const struct statement_list audit_verify_statements;
 
-/* So many faults are listed; all are counted. Links that are older than so many days have a head. */
+/* At most AUDIT_FAULTS_MAX faults are listed; all are counted. A link older than AUDIT_HEAD_DAYS_MAX
+ * days has a signed head. */
 enum { AUDIT_FAULTS_MAX = 1000, AUDIT_HEAD_DAYS_MAX = 2 };
 
 /*
@@ -16,7 +17,7 @@ enum { AUDIT_FAULTS_MAX = 1000, AUDIT_HEAD_DAYS_MAX = 2 };
  *	inserted      the entry is in no link, and did not come by a statement of ours
  *	backdated     the entry says that it is older than links before it
  *	head          a signed head differs from the chain, or lies behind its end
- *	backfill      a signed head says otherwise of the entries of before the chain
+ *	backfill      a signed head says otherwise of the entries older than the chain
  *	head_line     a line of the file of heads that proves nothing
  *	no_head       no head was signed, or the file of heads is lost
  */

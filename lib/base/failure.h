@@ -33,7 +33,7 @@ enum fail {
 	FAIL_COUNT
 };
 
-/* So many bad fields are named; a request with more says that there are more. A longer name of a
+/* At most FIELD_ERRORS_MAX bad fields are named; a request with more says so. A longer name of a
  * field is cut, as the caller chooses both. */
 enum { FIELD_ERRORS_MAX = 20, FIELD_ERROR_NAME_MAX = 120 };
 

@@ -25,7 +25,7 @@ void text_add_int(struct text *text, int64_t number);
 void text_printf(struct text *text, const char *format, ...)
         __attribute__((format(printf, 2, 3)));
 
-/* Both NULL, or the same bytes. */
+/* Whether the texts have the same bytes, or both are NULL. */
 bool text_equal(const char *a, const char *b);
 
 bool text_starts_with(const char *string, const char *prefix);

@@ -17,7 +17,7 @@ enum { WIRE_BATCH_MAX = 500 };
 /* The header of a file of usage that the agent signs and the service imports. */
 #define WIRE_USAGE_HEADER "{\"alg\":\"EdDSA\",\"typ\":\"usage+jwt\"}"
 
-/* That of agents before 1.0, which signed under the SHA-256 of the API key. The service stores this
+/* The header of agents before 1.0, which signed under the SHA-256 of the API key. The service stores this
  * digest, so such a file proves nothing to it. */
 #define WIRE_USAGE_HEADER_OLD "{\"alg\":\"HS256\",\"typ\":\"usage+jwt\"}"
 

@@ -167,7 +167,7 @@ grace_end(const struct subscription *subscription, const struct billing_policy *
 	return subscription->past_due_since.ms + policy->past_due_grace_days * DAY_MS;
 }
 
-/* Of the times that are known. */
+/* The earlier of the times that are known. */
 static struct instant
 earliest(struct instant a, struct instant b)
 {

@@ -9,7 +9,7 @@
 
 struct address {
 	const char *key; /* equal for two addresses of one customer */
-	/* Of the key without a +tag, and without dots at Gmail: one trial for each. */
+	/* The digest of the key without a +tag, and without dots at Gmail: one trial for each. */
 	struct sha256 trial;
 	/* Equal for addresses that look alike: where one of them is not plain, one trial for all
 	 * of them. */

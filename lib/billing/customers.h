@@ -14,7 +14,7 @@ struct customer {
 	bool notices;              /* it gets notices by e-mail */
 	struct instant created_at;
 	struct instant updated_at;
-	/* Of the subscription that counts, filled by customer_list() alone; NULL: none. */
+	/* The subscription that counts, filled in by customer_list() alone; NULL: none. */
 	const char *plan;
 	const char *status;
 };
@@ -32,7 +32,7 @@ struct customer_change {
 struct customer_filter {
 	const char *email; /* exact but for case, or NULL */
 	const char *query; /* start of an e-mail or a company's name, or NULL */
-	/* Of the subscription that counts; the status may be "none". NULL: any. */
+	/* The subscription that counts; the status may be "none". NULL: any. */
 	const char *status;
 	const char *plan;
 	const char *stripe; /* a customer's or a subscription's id at Stripe, or NULL */

@@ -40,7 +40,7 @@ bool purchase_is_equal(const struct purchase *one, const struct purchase *other)
 /* Whether one has more than the other of something. */
 bool purchase_has_more(const struct purchase *one, const struct purchase *than);
 
-/* Of each the lesser quantity. */
+/* The lesser quantity of each thing that is bought. */
 struct purchase purchase_lesser(const struct purchase *one, const struct purchase *other);
 
 /* The purchase after the change. */

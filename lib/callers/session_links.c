@@ -32,7 +32,7 @@ static const struct statement statements[] = {
                          "LEFT JOIN customers c ON c.customer_id = $4 AND c.deleted_at IS NULL "
                          "WHERE k.key_id IS NOT NULL OR c.customer_id IS NOT NULL"},
         [END] = {"session_link_end", .sql = "DELETE FROM session_links WHERE link_id = $1"},
-        /* Of two requests at the same time one finds the row. */
+        /* When two requests use a link at the same time, one finds the row. */
         [USE] = {"session_link_use", ROWS_WITH(struct used_link, link_id, key_id, customer_id),
                  .sql = "DELETE FROM session_links WHERE digest = $1 AND expires_at > $2 "
                         "RETURNING link_id, key_id, customer_id"},

@@ -1,4 +1,4 @@
--- Makes the rows for the sums of some further days of before migration 022, which are counted next.
+-- Makes the rows for the sums of some further days older than migration 022, which are counted next.
 -- NULL: there are no further days.
 --
 -- $1 at most so many days, where a day of a customer with many instances is as many as it is work

@@ -27,7 +27,7 @@ enum fail usage_fold_run(struct operation *operation, int64_t *done) MUST_CHECK;
 enum fail usage_fold_customers(struct operation *operation,
                                const struct string_list *customers) MUST_CHECK;
 
-/* A job: counts some days of before migration 022 in the sums of customers. */
+/* A job: counts some days older than migration 022 in the sums of customers. */
 enum fail usage_backfill_run(struct operation *operation, int64_t *done) MUST_CHECK;
 
 /* Counts the day of an instance anew from its reports, pending ones included. Within a

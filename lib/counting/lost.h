@@ -5,7 +5,8 @@
 
 extern const struct statement_list usage_lost_statements;
 
-/* So many are told in one step, which folds no more ended leases. */
+/* At most USAGE_LOST_MAX instances get the event instance.lost in one step, so a step folds no more ended
+ * leases than that. */
 enum { USAGE_LOST_MAX = 2000 };
 
 /* The events that are to be written: these lists are equally long. And instances that another transaction

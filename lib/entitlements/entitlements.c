@@ -77,7 +77,7 @@ has_room(struct layers *layers, enum value_kind kind, const struct license_value
 	       plan_room_take(&layers->room, value);
 }
 
-/* So many times a number, as far as a licence can say it. */
+/* The number multiplied by the count, as far as a licence can say it. */
 static int64_t
 times(int64_t number, int64_t count)
 {

@@ -61,8 +61,8 @@ enum fail license_current(struct operation *operation, const char *customer_id,
                           struct issued_license *out,
                           struct subscription *subscription) MUST_CHECK;
 
-/* So many licences of a customer may be in use: one for each day of a licence's life, as issued to
- * one that asks every day, and a hundred more, as issued after changes. */
+/* The most licences of a customer that may be in use: one for each day of a licence's life, as issued
+ * to one that asks every day, and a hundred more, as issued after changes. */
 int64_t license_in_use_max(const struct operation *operation);
 
 /* Signs a licence without storing it. `newest` is the time of the customer's newest licence. */

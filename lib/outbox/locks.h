@@ -22,7 +22,7 @@ enum fail stripe_jobs_wake(struct operation *operation) MUST_CHECK;
 enum fail stripe_jobs_make_due(struct operation *operation, const struct statement *statement,
                                struct parameters parameters, int64_t *count) MUST_CHECK;
 
-/* Likewise for what is parked: `subject` is its id, NULL: all. Audited. */
+/* The attempts of parked rows begin anew: `subject` is the id of one, NULL: all. Audited. */
 enum fail stripe_retry_parked(struct operation *operation, const struct statement *statement,
                               struct parameters parameters, const char *subject,
                               int64_t *count) MUST_CHECK;

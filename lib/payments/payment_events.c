@@ -70,7 +70,7 @@ payment_events_write(struct operation *operation, const char *customer_id,
 		return FAIL_NONE;
 	TRY(db_row(operation->db, operation->task, &statements[SIGNS], PARAMETERS(invoice->id),
 	           &signs, &found));
-	/* An invoice of before the update is stored again at times. */
+	/* An invoice from before the update is stored again at times. */
 	if (paid)
 		return invoice->paid_at.known && invoice->paid_at.ms <= signs.since.ms
 		               ? FAIL_NONE

@@ -136,7 +136,7 @@ const struct plan *plans_find(const struct plans *plans, const char *id);
 /* The add-on, or NULL. */
 const struct plan_addon *plans_find_addon(const struct plans *plans, const char *id);
 
-/* Likewise, also one of an older file. How many of both there are. */
+/* The add-on, also one that only an older file has; NULL: no file had it. The number of all these. */
 const struct plan_addon *plans_known_addon(const struct plans *plans, const char *id);
 size_t plans_known_addons(const struct plans *plans);
 

@@ -16,7 +16,7 @@ is_addon_id(const char *id)
 	       text_is_made_of(id, "abcdefghijklmnopqrstuvwxyz0123456789_-", 1, PLAN_ID_MAX);
 }
 
-/* Both objects may be absent. */
+/* Reads "features" or "limits"; the object may be absent. */
 static enum fail
 read_values(const struct reader *reader, const struct json_view *object, enum value_kind kind,
             struct plans *plans, struct license_values *out)

@@ -25,7 +25,7 @@ struct stripe_item {
 	const char *interval;   /* by which the price is billed: "month"; NULL: not known */
 	int64_t interval_count; /* every so many of them */
 	const char *currency;   /* NULL: not known */
-	/* Of one, in minor units, as a decimal; NULL: the price has no such amount, but tiers, say. */
+	/* The amount of one, in minor units, as a decimal; NULL: the price has none, but tiers, say. */
 	const char *unit_amount;
 	struct stripe_discounts discounts;
 	int64_t quantity; /* a billion at most; -1: none */
@@ -55,8 +55,8 @@ struct stripe_subscription {
 	struct instant canceled_at;
 	struct instant ended_at;
 	struct instant created;
-	/* Of the latest invoice, when it is expanded and open: when it is due, if it is sent to be
-	 * paid, else its id. */
+	/* When the latest invoice is expanded and open: when it is due, if it is sent to be paid,
+	 * else its id. */
 	struct instant due_at;
 	const char *unpaid_invoice;
 	bool invoice_waits; /* the latest invoice, when it is expanded, is a draft or open */

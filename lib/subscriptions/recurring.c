@@ -111,7 +111,7 @@ is_counted(const struct stripe_item *item, const char *currency)
 	return !item->metered && reason_of(item, currency) == REASONS;
 }
 
-/* Of how many items the discount takes something off. `*all`: there is no other item. */
+/* The number of items that the discount takes something off. `*all`: there is no other item. */
 static size_t
 count_discounted(const struct writer *writer, const struct stripe_discount *discount, bool *all)
 {

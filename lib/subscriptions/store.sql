@@ -7,7 +7,7 @@
 -- $19 quantity of the plan  $20 add-ons  $21 interval, or NULL  $22 how many of them  $23 currency, or NULL
 -- $24 what it bills, which is stored apart in a row that exists
 --
--- Rows of before migration 026 have no quantity, which is one, and no interval and currency, which are
+-- Rows older than migration 026 have no quantity, which is one, and no interval and currency, which are
 -- stored with the next change.
 --
 -- A new row is superseded until it is chosen. past_due_since is the first failed payment, as far as

@@ -8,7 +8,7 @@
 #include "events/log.h"
 #include "json/out.h"
 
-/* So many unlisted subscriptions are synced after one comparison. */
+/* At most UNSEEN_MAX unlisted subscriptions are synced after one comparison. */
 enum { UNSEEN_MAX = 100 };
 
 struct total {

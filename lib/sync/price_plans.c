@@ -10,7 +10,7 @@
 #include "sync/sweep.h"
 #include "json/out.h"
 
-/* So many products are looked up for one subscription. */
+/* At most PRODUCTS_MAX products are looked up for one subscription. */
 enum { PRODUCTS_MAX = 5 };
 
 struct mapped {

@@ -160,9 +160,10 @@ check_signature(struct operation *operation, const char *customer_id, const stru
 	size_t count;
 
 	if (parts->old)
-		return refuse(operation->task,
-		              "an agent of before 1.0 signed it, in a way that proves nothing; "
-		              "with --vouch you answer for it yourself");
+		return refuse(
+		        operation->task,
+		        "an agent older than 1.0 signed it, in a way that proves nothing; "
+		        "with --vouch you answer for it yourself");
 	TRY(api_key_list(operation, customer_id, &keys, &count));
 	for (size_t i = 0; i < count; i++)
 		if (signed_by(&keys[i], parts))

@@ -46,7 +46,7 @@ struct usage_levels {
 	/* All that was received before is counted. It is the time of reading, unless very much is
 	 * pending (USAGE_PENDING_OF_REPORT). */
 	struct instant counted_until;
-	bool counted; /* false: of before migration 022 not all is; usage_levels_read() counts it */
+	bool counted; /* false: not all is that migration 022 found; usage_levels_read() counts it */
 };
 
 /* The answer of the statement that stores a report. */

@@ -93,8 +93,8 @@ seen AS (
       THEN COALESCE(EXCLUDED.version, i.version) ELSE i.version END
   RETURNING i.active_devices, i.lease_expires_at, i.metrics, i.kind, i AS whole),
 
--- Of reports that come at the same moment one takes the key. The lease may have been told as lost a moment
--- before it is renewed here, by a clock that this report's was behind.
+-- When reports come at the same moment, one of them takes the key. The event instance.lost may have been
+-- written a moment before the lease is renewed here, by a clock that this report's was behind.
 activated AS MATERIALIZED (
   SELECT event_add_once('instance.activated', $2, $9::timestamptz,
     instance_shown(whole, $9::timestamptz), 'instance.activated ' || $3 || ' ' ||

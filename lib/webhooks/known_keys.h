@@ -6,7 +6,7 @@
 
 extern const struct statement_list webhook_key_statements;
 
-/* Both keys sign for a day after a change of the key. */
+/* The old and the new key sign for a day after a change of the key. */
 #define WEBHOOK_OVERLAP_MS DAY_MS
 
 struct webhook_known_key {

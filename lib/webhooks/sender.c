@@ -32,7 +32,7 @@ static const int64_t connect_ms = 5000;
 
 enum { IDLE_CONNECTIONS = 128, WAIT_MS = 50, WAIT_SHORT_MS = 5 };
 
-/* So many deliveries are taken in one step, as their bodies of up to 20 KB are in memory twice. */
+/* At most TAKE_MAX deliveries are taken in one step, as their bodies of up to 20 KB are in memory twice. */
 enum { TAKE_MAX = 1000 };
 
 struct webhook_sender {
@@ -212,7 +212,7 @@ take(struct webhook_sender *sender, struct operation *operation)
 	return FAIL_NONE;
 }
 
-/* Both keys sign for a day after a change. */
+/* The old and the new key sign for a day after a change. */
 static struct webhook_signers
 signers_of(const struct webhook_sender *sender, const struct lane *lane, int64_t now_ms)
 {

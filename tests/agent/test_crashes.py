@@ -87,7 +87,7 @@ def test_usage(agent, vendor, failing):
 
 
 def test_imports(new_agent, vendor, failing, tmp_path):
-    """A failed import leaves the licence of before or the new one."""
+    """A failed import leaves the previous licence or the new one."""
     agent = new_agent(url="", LICENSE_PUBLIC_KEY="")
     path = tmp_path / "bundle"
 

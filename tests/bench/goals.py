@@ -126,7 +126,7 @@ def before_of(what, earlier):
 
 
 def reasons(missed):
-    """Of these rows the ones whose limit is known, with the words about it."""
+    """The rows whose limit is known, with the words about it."""
     known = {goal.what: goal.why for goal in GOALS if goal.why}
     known |= {peer_what(words, "Go"): why for _, words, _, why in PEERS}
     known |= {memory_goal(peer).what: PEER_MEMORY_WHY for peer in PEER_MEMORY}

@@ -31,7 +31,7 @@ HEALTH, KEPT, REPORT = "GET /health", "licence kept", "usage report"
 
 @contextlib.contextmanager
 def idle_clients(rig, count=IDLE):
-    """So many clients that have sent one request each and keep their connections."""
+    """Makes `count` clients that have sent one request each and keep their connections."""
     trust = ssl.create_default_context(cafile=rig.env["CA_CERT"])
     with contextlib.ExitStack() as closing:
         for _ in range(count):

@@ -28,7 +28,7 @@ def fixture_daemon(stack):
 
 @contextlib.contextmanager
 def kept(path, count=1):
-    """So many connections to the socket."""
+    """Makes `count` connections to the socket."""
     with contextlib.ExitStack() as closing:
         peers = [closing.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(count)]
         for peer in peers:

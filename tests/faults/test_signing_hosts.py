@@ -93,7 +93,7 @@ def kid_of(host, customer_id):
 
 
 def test_two_hosts_change_the_key(stack, hosts):
-    """Both publish the new key before either signs with it. The host without it is not ready and says
+    """The two hosts publish the new key before either signs with it. The host without it is not ready and says
     what to copy, and is ready again by itself when it has the file."""
     one, two = hosts
     (customer, _), (other, _) = one.sign_up(), one.sign_up()
@@ -124,7 +124,7 @@ def test_two_hosts_change_the_key(stack, hosts):
 
 
 def test_each_host_removes_the_files_of_a_distrusted_key(stack, hosts):
-    """Of one that is retired, and of one that was added on the other host."""
+    """The key is retired, or was added on the other host."""
     one, two = hosts
     old = one.published()[0]
     kid = one.ctl("keys", "add")["kid"]
@@ -148,7 +148,7 @@ def test_each_host_removes_the_files_of_a_distrusted_key(stack, hosts):
 
 
 def test_a_host_that_serves_an_unknown_key_shows(hosts):
-    """It could not read the keys since they changed. The jobs may serve a key of before, too: then they
+    """It could not read the keys since they changed. The jobs may serve an earlier key, too: then they
     have not yet followed the change of an earlier test."""
     one = hosts[0]
     row = ("INSERT INTO signing_keys (kid, public_pem, state, added_at) VALUES "

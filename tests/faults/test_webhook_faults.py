@@ -265,7 +265,7 @@ def test_a_large_prune_delays_no_delivery(hooks, figures):
 
 @pytest.mark.skipif(not FULL, reason="measures")
 def test_throughput(hooks, figures):
-    """Of one fast receiver in a process of its own (nginx answers 204)."""
+    """The throughput to one fast receiver in a process of its own (nginx answers 204)."""
     with nginx_receiver(hooks) as url:
         endpoint_id = make(hooks, url)
         count = 10000

@@ -113,7 +113,7 @@ def python_recipe(name):
 
 
 def webhooks():
-    """Both recipes for receivers of webhooks."""
+    """The two recipes for receivers of webhooks."""
     recipe, all_ = python_recipe("webhook"), json.loads(WEBHOOKS.read_text(encoding="utf-8"))
     verdicts = {"Python": [recipe.genuine(one["headers"], one["body"].encode(), one["now"], all_["secret"],
                                           all_["public_keys"]) for one in all_["vectors"]]}
@@ -211,7 +211,7 @@ def shell(scratch):
     for number, one in enumerate(VECTORS["vectors"]):
         (scratch / f"{number:03}.jwt").write_text(one["token"], encoding="utf-8")
         (scratch / f"{number:03}.jwt.id").write_text(instance_of(one) or "", encoding="utf-8")
-        # Of the claims the shell recipe checks the instance alone.
+        # The shell recipe checks one claim alone, the instance.
         signed = one["reason"] == "license_issuer_invalid" or one["verdict"] not in ("forged", "none")
         signed |= one["name"].startswith(("payload ", "without ", "exp ", "sub "))
         bound = "bound to another" in one["name"] or one["verdict"] == "wrong_instance"

@@ -165,7 +165,7 @@ def test_quantity(stripe):
 
 
 def test_without_item_id_the_price_is_added(stripe):
-    """Both are billed from then on."""
+    """The two prices are billed from then on."""
     customer, id, _ = prepared(stripe)
     stripe.call("POST", f"/v1/subscriptions/{id}", {
         "items[0][price]": "price_pro", "proration_behavior": "always_invoice"})

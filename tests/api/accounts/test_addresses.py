@@ -78,7 +78,7 @@ def test_an_owner_decides_on_a_pending_address(api):
     got = expect(api.viewer.get(path), 200)["customer"]
     assert (got["email"], got["pending_email"], got["company_name"]) == (
         customer.email, wanted, "At Once")
-    # A change of the name leaves it, the owner's address of before refuses it, the new one accepts.
+    # A change of the name leaves it, the owner's previous address refuses it, the new one accepts.
     expect(api.owner.patch(path, {"company_name": "Later"}), 200)
     assert expect(api.viewer.get(path), 200)["customer"]["pending_email"] == wanted
     refused = expect(api.owner.patch(path, {"email": customer.email}), 200)["customer"]

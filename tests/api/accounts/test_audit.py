@@ -50,7 +50,7 @@ def test_an_action_of_a_customer_names_its_key(api, stack):
 
 
 def test_refused_requests_change_nothing(api, stack):
-    """Of a refused request only an operator's is recorded."""
+    """A refused request is recorded only if it is an operator's."""
     customer, other = api.sign_up(), api.sign_up()
     viewer = stack.sql("SELECT key_id FROM api_keys WHERE role = 'viewer' ORDER BY created_at "
                        "LIMIT 1")

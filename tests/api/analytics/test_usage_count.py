@@ -6,7 +6,7 @@ AT = "timestamptz '2026-03-20 12:00Z'"
 
 
 def test_late_reports_come_before_days_of_long_ago(cluster, copied):
-    """Of three days that are due the one that was not counted yet is first, then the one to which reports may come late."""
+    """A day that was not counted yet is first, then the one to which reports may come late."""
     name = copied("use_by_days")
     text = (ROOT / "lib/analytics/usage_count.sql").read_text(encoding="utf-8")
     counted = f"SELECT string_agg(day::text, ' ' ORDER BY day) FROM analytics_usage_days WHERE counted_at = {AT};"

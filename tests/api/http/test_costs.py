@@ -147,7 +147,7 @@ def contract(place):
 
 
 def endpoint_body(place):
-    """The longest of a webhook endpoint that gets nothing; those of before are removed."""
+    """The longest of a webhook endpoint that gets nothing; earlier ones are removed."""
     place.stack.sql("UPDATE webhook_endpoints SET state = 'deleted', types = NULL")
     return {"url": "https://receiver.invalid/" + "x" * 1900, "types": ["endpoint.disabled"] * 100,
             "description": "x" * 500}

@@ -362,7 +362,7 @@ def test_a_shorter_life(strict):
 
 
 def test_a_new_signing_key(strict):
-    """Both keys are published, newest first. Licences of both verify, here and in PyJWT."""
+    """The old and the new key are published, newest first. Licences of both verify, here and in PyJWT."""
     customer = strict.api.sign_up()
     old_kid = jwt.get_unverified_header(customer.license)["kid"]
     folder = strict.run_dir / "keys"

@@ -426,7 +426,7 @@ def test_the_doctor_checks_the_endpoint(healthy):
 
 
 def test_the_doctor_takes_an_older_version_that_is_read(healthy):
-    """An endpoint of before an update goes on; so do settings that name its version."""
+    """An endpoint from before an update goes on; so do settings that name its version."""
     healthy.stripe.webhook(URL, api_version="2025-03-31.basil", enabled_events=["*"])
     checks = diagnose(healthy, states=("warning",))
     assert "in version 2025-03-31.basil and requests use 2026-10-28.endive" in \

@@ -102,7 +102,7 @@ def test_events_are_looked_for_as_far_back_as_asked(place):
 
 
 def test_hundreds_are_compared_page_by_page(place):
-    """Both lists are read page by page; a dry run remembers which subscriptions were listed."""
+    """The lists of Stripe and of the service are read page by page; a dry run remembers which subscriptions were listed."""
     customer_id, first = place.subscribe("a@example.com")
     stripe_id = place.sql("SELECT stripe_customer_id FROM customers "
                           f"WHERE customer_id = '{customer_id}'")

@@ -148,7 +148,7 @@ def calls_of(customer):
 
 
 def test_usage_goes_on(old):
-    """Sums are as before and grow; a report of before counts once."""
+    """Sums are as before and grow; an earlier report counts once."""
     paid, path = old.paid, f"/api/usage/{old.paid.id}"
     reports = expect(paid.client.get(path), 200)["reports"]
     assert [one["id"] for one in reports] == [3, 2, 1]

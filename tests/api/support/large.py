@@ -3,7 +3,7 @@
 Triggers are off meanwhile, so that the sums are made by this script: of the movements, values and days
 it writes."""
 
-# Of each customer, oldest first, by its number k: what it is worth after `step` times 150 days, whether
+# Each customer, oldest first, by its number k: what it is worth after `step` times 150 days, whether
 # it pays, and how. {at} is the present time, {n} how many customers there are.
 CUSTOMERS = """
 SET session_replication_role = replica;

@@ -200,7 +200,7 @@ def test_without_a_key_nothing_is_sold(api, stack):
 
 
 def test_a_mebibyte_is_enough(stack):
-    # Of an unknown customer, so that it is kept and nothing is fetched.
+    # The customer is unknown, so that the event is kept and nothing is fetched.
     frame = {**event("customer.updated"),
              "data": {"object": {"id": "cus_nobody", "object": "customer", "x": ""}}}
     frame["data"]["object"]["x"] = "x" * (2**20 - len(json.dumps(frame)))

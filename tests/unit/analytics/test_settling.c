@@ -14,7 +14,7 @@ nothing_is_due(void)
 	fine(db_run(operation.db, &task, &statement, NO_PARAMETERS, NULL));
 }
 
-/* So many customers whose changes were due a minute ago. */
+/* Makes `count` customers whose changes were due a minute ago. */
 static void
 make_due(const char *count)
 {

@@ -101,7 +101,7 @@ START_TEST(test_time_that_goes_back)
 }
 END_TEST
 
-/* Entries of before the chain are taken some at a time, beside new ones; also a multiple of that. */
+/* Entries older than the chain are taken some at a time, beside new ones; also a multiple of that. */
 START_TEST(test_older_entries_are_chained)
 {
 	force(arena_printf(

@@ -148,7 +148,7 @@ START_TEST(test_the_backfill_excuses_nothing)
 }
 END_TEST
 
-/* Heads of before a key was distrusted count, later ones do not. */
+/* Heads signed before a key was distrusted count, later ones do not. */
 START_TEST(test_heads_of_a_distrusted_key)
 {
 	struct audit_lost_key lost = {license_keys_signing(&keys)->kid,

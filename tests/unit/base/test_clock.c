@@ -140,7 +140,7 @@ START_TEST(test_round_trips)
 }
 END_TEST
 
-/* Both sides of every midnight of 400 years, which have every leap rule. */
+/* The two sides of every midnight of 400 years, which have every leap rule. */
 START_TEST(test_every_day)
 {
 	static const int64_t first = -8520336000000;

@@ -140,7 +140,7 @@ START_TEST(test_base64url_has_one_spelling)
 }
 END_TEST
 
-/* Of all texts of three digits exactly those decode that encode to themselves. */
+/* A text of three digits decodes exactly if it encodes to itself. */
 START_TEST(test_base64url_every_short_text)
 {
 	struct task task = suite_task();

@@ -183,7 +183,7 @@ check_moment(int64_t ms)
 	              "%lld", (long long)counting);
 }
 
-/* Likewise from now on at each start and end, a second before, and a second after. */
+/* Checks the state from now on at each start and end, a second before, and a second after. */
 static void
 check_boundaries(void)
 {

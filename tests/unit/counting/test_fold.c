@@ -168,7 +168,7 @@ START_TEST(test_a_customer_is_folded_by_one_process)
 }
 END_TEST
 
-/* A program of before migration 022 writes the sums of instances itself, and nothing else. */
+/* A program older than migration 022 writes the sums of instances itself, and nothing else. */
 static void
 store_as_before(const char *instance_id, int64_t devices)
 {

@@ -278,7 +278,7 @@ START_TEST(test_options_are_kept)
 }
 END_TEST
 
-/* Of several hosts the one that answered last is tried first. The first one accepts no more
+/* The host that answered last is tried first. The first one of the list accepts no more
  * connections than its queue holds, and then is silent. */
 START_TEST(test_the_last_good_host_first)
 {

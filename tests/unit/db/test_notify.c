@@ -82,7 +82,7 @@ START_TEST(test_woken)
 		notify();
 		notify();
 		ck_assert_int_lt(slept_ms(LONG_MS), LONG_MS / 2);
-		/* Both have been taken, unless the second came only now. */
+		/* The two notifications have been taken, unless the second came only now. */
 		(void)slept_ms(20);
 		ck_assert_int_ge(slept_ms(20), 19);
 	}

@@ -31,7 +31,7 @@ number(const char *sql)
 	return count_of(arena_printf(task.arena, "SELECT (%s) WHERE ", sql), " IS NOT NULL");
 }
 
-/* So many trials that end with that of the fixture. */
+/* Makes `count` trials that end with that of the fixture. */
 static void
 make_trials(int count)
 {

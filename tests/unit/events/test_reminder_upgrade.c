@@ -1,4 +1,4 @@
-/* test_reminder_upgrade.c: an installation of before the events is updated while it is in use: the migrations
+/* test_reminder_upgrade.c: an installation older than the events is updated while it is in use: the migrations
  * look at no customer, the jobs find each end that is still to come, and tell nothing of what had passed. */
 #include "support/billing_fixture.h"
 
@@ -10,7 +10,7 @@
 #include "events/reminders.h"
 #include "issuing/license_ends.h"
 
-/* The last migration of before, and more customers than two steps of the job prepare. */
+/* The last migration before the update, and more customers than two steps of the job prepare. */
 enum { LAST_BEFORE = 30, MANY = 2300, HOSTS = 2, STEPS_MAX = 10 };
 
 static const char *name;
@@ -189,7 +189,7 @@ START_TEST(test_told)
 }
 END_TEST
 
-/* A program of before stores licences between the migration and the jobs; a clock that is set back in the
+/* An older program stores licences between the migration and the jobs; a clock that is set back in the
  * middle of the first looks does not shorten them. */
 START_TEST(test_meanwhile)
 {

@@ -6,7 +6,7 @@
 #include "http/easy.h"
 #include "http/posts.h"
 
-/* Of the tests of servers that hang, and of the others. */
+/* The time limit of the tests of servers that hang, and that of the others. */
 enum { TIMEOUT_MS = 400, PATIENT_MS = 20000 };
 
 #define OK_ANSWER "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

@@ -146,7 +146,7 @@ START_TEST(test_early_end)
 }
 END_TEST
 
-/* The file takes 50 devices from the plan: a licence of before is more, whether it is stored with what it
+/* The file takes 50 devices from the plan: an earlier licence is more, whether it is stored with what it
  * has, or was issued before that was stored. */
 START_TEST(test_reduced_file)
 {

@@ -190,7 +190,7 @@ START_TEST(test_one_plan)
 }
 END_TEST
 
-/* Both forms at once must not contradict each other. */
+/* The old and the new form of the setting must not contradict each other. */
 START_TEST(test_one_plan_beside_plans)
 {
 	ck_assert_int_eq(add_plans("starter:price_a1,starter:price_a2"), FAIL_NONE);

@@ -456,7 +456,7 @@ START_TEST(test_retry_takes_a_new_key)
 }
 END_TEST
 
-/* Of several parked creations of a customer only one is retried, and all other calls are. */
+/* Only one of several parked creations of a customer is retried; all other calls are. */
 START_TEST(test_retry_one_creation)
 {
 	struct stripe_call parked[2];

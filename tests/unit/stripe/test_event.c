@@ -29,7 +29,7 @@ static const struct {
         {EVENT("invoice.something_new", INVOICE), "invoice in_1 of - (-)"},
         {EVENT("customer.deleted", "'id':'cus_1','object':'customer','deleted':true"),
          "customer cus_1 of cus_1 (-)"},
-        /* Of repeated names the last one counts, with all its members. */
+        /* The last one of repeated names counts, with all its members. */
         {"{'id':'evt_1','type':'invoice.paid','data':{'object':{" INVOICE
          ",'customer':'cus_1'}},'data':{'object':{'id':'in_2','object':'invoice'}}}",
          "invoice in_2 of - (-)"},
@@ -65,7 +65,7 @@ static const struct {
         {"{'id':'evt_1','type':'invoice.paid','data':[]}", NOTHING},
         {"{'id':'evt_1','type':'invoice.paid','data':null}", NOTHING},
         {"{'id':'evt_1','type':'invoice.paid'}", NOTHING},
-        /* Of thin events those about meters are read. */
+        /* Thin events about meters are read, and no others. */
         {"{'id':'evt_1','object':'v2.core.event','type':'v1.billing.meter.error_report_"
          "triggered','created':'2025-02-15T00:00:00.000Z','data':{'developer_message_summary':"
          "'x'},'related_object':{'id':'mtr_1','type':'billing.meter'}}",

@@ -11,14 +11,14 @@ static const struct {
         {"[{'id':'si_m','price':{'id':'price_metered'},'current_period_end':99},"
          "{'id':'si_p'," PRICED ",'current_period_end':50}]",
          "si_p", "price_pro", "professional", 50},
-        /* Of two with our prices the higher plan counts, in either order. */
+        /* The higher plan of two with our prices counts, in either order. */
         {"[{'id':'si_s','price':{'id':'price_starter'},'current_period_end':60},"
          "{'id':'si_p'," PRICED ",'current_period_end':70}]",
          "si_p", "price_pro", "professional", 70},
         {"[{'id':'si_p'," PRICED ",'current_period_end':70},"
          "{'id':'si_s','price':{'id':'price_starter'},'current_period_end':60}]",
          "si_p", "price_pro", "professional", 70},
-        /* Of two of the same plan the first counts. */
+        /* The first of two of the same plan counts. */
         {"[{'id':'si_y','price':{'id':'price_pro_yearly'},'current_period_end':60},"
          "{'id':'si_p'," PRICED ",'current_period_end':70}]",
          "si_y", "price_pro_yearly", "professional", 60},

@@ -321,7 +321,7 @@ START_TEST(test_other_discounts_are_listed)
 }
 END_TEST
 
-/* A text of before the ids is read, but written anew. */
+/* A text older than the ids is read, but written anew. */
 START_TEST(test_a_text_without_ids)
 {
 	const struct stripe_subscription untold = listed_with(""),
@@ -415,7 +415,7 @@ START_TEST(test_away)
 }
 END_TEST
 
-/* A row of before opens: its value is nothing new. */
+/* An earlier row opens: its value is nothing new. */
 START_TEST(test_an_upgrade_opens)
 {
 	static const struct statement kinds = {

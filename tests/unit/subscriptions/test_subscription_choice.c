@@ -4,7 +4,7 @@
 
 enum { SET_MAX = 4 };
 
-/* Of two the one whose status gives more counts, then the older of two that run and the newer
+/* The one of two whose status gives more counts, then the older of two that run and the newer
  * of two that ended, in whichever order they are stored. */
 static const struct {
 	const char *a, *b; /* a is the older one */

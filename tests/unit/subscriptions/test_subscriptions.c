@@ -66,7 +66,7 @@ END_TEST
 static const struct {
 	const char *what, *status, *plan;
 	bool at_period_end, gone;
-	bool revoked; /* the licence of before */
+	bool revoked; /* the previous licence */
 } rights[] = {
 	{"canceled", "canceled", "professional", false, false, true},
 	{"unpaid", "unpaid", "professional", false, false, true},
@@ -419,7 +419,7 @@ START_TEST(test_pause_is_prolonged)
 	one.stripe.pause_resumes_at = AT(15);
 	(void)store(&one);
 	ends_access(0);
-	/* That pause is over, and the event about it was lost: another one has begun. */
+	/* The first pause is over, and the event about that was lost: another one has begun. */
 	operation.now_ms = AT(30).ms;
 	one.stripe.pause_resumes_at = INSTANT_NONE;
 	(void)store(&one);

@@ -20,7 +20,7 @@ database_url(void)
 	return url;
 }
 
-/* That with another database's name. */
+/* The URL of the test's server with another database's name. */
 static inline const char *
 database_url_of(const struct task *task, const char *name)
 {

@@ -452,7 +452,7 @@ link_contract(struct actor *actor)
 	return db_commit(by->db, by->task);
 }
 
-/* Both lock the customer first, so that neither ends the other. */
+/* The two transactions lock the customer first, so that neither ends the other. */
 START_TEST(test_a_contract_is_linked_while_it_is_ended)
 {
 	const char *price = "{\"amount_minor\":1,\"currency\":\"eur\",\"interval\":\"month\"}";

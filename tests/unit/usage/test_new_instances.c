@@ -57,7 +57,7 @@ START_TEST(test_of_a_day)
 }
 END_TEST
 
-/* Of a batch the first ones are taken. */
+/* The first reports of a batch are taken. */
 START_TEST(test_of_a_batch)
 {
 	struct usage_item items[] = {
