@@ -1,7 +1,11 @@
 /* operations.c: health, readiness, metrics and the OpenAPI document. */
+#include <string.h>
+
+#include "api/caller.h"
 #include "api/handlers.h"
 #include "api/render.h"
 #include "base/arena.h"
+#include "base/text.h"
 #include "db/migrations.h"
 #include "db/server.h"
 #include "events/horizon.h"
@@ -253,14 +257,36 @@ check_events(struct call *call)
 	return (struct check){"events", true, "readers get all events", false};
 }
 
-static void
-render_checks(struct json_out *json, const struct check *checks, size_t count)
+/* Whether the caller sees the reasons, which name paths and figures of the business: who asks from this
+ * host, also without nginx, and an operator. A key cannot be looked up without the database. */
+static bool
+sees_details(struct call *call, bool has_database)
 {
+	const char *address = call->request->address;
+
+	if (*address == '\0' || text_starts_with(address, "127.") ||
+	    strcmp(address, "::1") == 0)
+		return true;
+	if (!has_database)
+		return false;
+	if (caller_recognise(call) != FAIL_NONE) {
+		task_clear(call->operation.task);
+		return false;
+	}
+	return call->caller.kind == CALLER_OPERATOR;
+}
+
+static void
+render_checks(struct json_out *json, const struct check *checks, size_t count, bool has_details)
+{
+	static const char *const plain[] = {"failed; operators see the reason", "passed"};
+
 	json_out_open(json, "checks", '{');
 	for (size_t i = 0; i < count; i++) {
 		json_out_open(json, checks[i].name, '{');
 		json_out_bool(json, "ok", checks[i].ok);
-		json_out_string(json, "detail", checks[i].detail);
+		json_out_string(json, "detail",
+		                has_details ? checks[i].detail : plain[checks[i].ok]);
 		json_out_close(json, '}');
 	}
 	json_out_close(json, '}');
@@ -295,7 +321,7 @@ get_ready(struct call *call)
 		fine = fine && checks[i].ok;
 	}
 	json_out_string(&json, "status", !ready ? "unavailable" : fine ? "ready" : "degraded");
-	render_checks(&json, checks, count);
+	render_checks(&json, checks, count, sees_details(call, database.ok));
 	json_out_time(&json, "timestamp", INSTANT_MS(call->operation.now_ms));
 	if (!ready)
 		response_header(call->response, "Retry-After", "1");

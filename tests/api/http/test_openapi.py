@@ -11,6 +11,7 @@ import pytest
 
 from support.client import expect
 from support.document import ROOT, Validator
+from support.fcgi import ask
 from support.stack import VARIANT, wait_for
 from support.webhook import signed
 
@@ -390,6 +391,29 @@ def test_health_and_readiness(api):
     assert ready["status"] == "ready" and all(c["ok"] for c in ready["checks"].values())
     assert set(ready["checks"]) == {"database", "migrations", "standby", "signing_key", "clock", "jobs", "serving",
                                     "stripe", "revocations", "events", "webhooks", "mail"}
+
+
+def test_strangers_see_no_reasons(api, stack):
+    """Reasons name paths and figures of the business: they are for operators and for this host."""
+    customer, event = api.sign_up(), f"evt_{uuid.uuid4().hex}"
+    stack.sql("INSERT INTO stripe_events (event_id, type, livemode, received_at, origin, family, "
+              f"subject, state) VALUES ('{event}', 'invoice.paid', false, now(), 'webhook', 'invoice', "
+              "'in_none', 'parked')")
+
+    def details(**params):
+        status, body = ask(stack.socket, "GET", "/health/ready", **params)
+        assert (status, body["status"], body["checks"]["stripe"]["ok"]) == (200, "degraded", False)
+        return {check["detail"] for check in body["checks"].values()}
+
+    try:
+        for params in ({}, {"REMOTE_ADDR": "127.0.0.1"}, {"REMOTE_ADDR": "::1"},
+                       {"REMOTE_ADDR": "10.0.0.1", "HTTP_AUTHORIZATION": f"Bearer {stack.viewer_key}"}):
+            assert "1 events and 0 calls are parked" in details(**params)
+        for params in ({}, {"HTTP_X_API_KEY": customer.api_key}, {"HTTP_X_API_KEY": "gba_" + "0" * 64},
+                       {"BILLING_SESSION": "gbs_" + "0" * 64}):
+            assert details(REMOTE_ADDR="10.0.0.1", **params) == {"passed", "failed; operators see the reason"}
+    finally:
+        stack.sql(f"DELETE FROM stripe_events WHERE event_id = '{event}'")
 
 
 @pytest.mark.parametrize("state, received, detail", [
