@@ -2,6 +2,7 @@
 #include "billingd/generation.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,7 +47,7 @@ generation_load(const char *config_path, int64_t number,
 	if (generation->secrets < 0)
 		(void)task_fail(&task, FAIL_INTERNAL, "internal_error", "no memory");
 	else if (app_settings_load(&task, config_path, 0, &generation->settings) == FAIL_NONE &&
-	         app_settings_rules(&task, &generation->settings, &generation->billing) ==
+	         app_settings_rules(&task, &generation->settings, &generation->api.billing) ==
 	                 FAIL_NONE)
 		return generation;
 	report(&task);
@@ -166,8 +167,8 @@ generation_end_check(struct generation *generation, int status)
 		         LOG_I("signal", WTERMSIG(status)));
 	if (!WIFEXITED(status) || (WEXITSTATUS(status) & CHECK_FINE) == 0)
 		return false;
-	generation->billing.sales.configured = (WEXITSTATUS(status) & CHECK_SELLS) != 0;
-	generation->billing.sales.live = (WEXITSTATUS(status) & CHECK_LIVE) != 0;
+	generation->api.billing.sales.configured = (WEXITSTATUS(status) & CHECK_SELLS) != 0;
+	generation->api.billing.sales.live = (WEXITSTATUS(status) & CHECK_LIVE) != 0;
 	return true;
 }
 
@@ -304,19 +305,42 @@ read_secrets(const struct child *child)
 	close(generation->secrets);
 	generation->secrets = -1;
 	secrets_close_hidden();
-	generation->billing.sales.webhook_secrets = generation->settings.stripe_webhook_secret;
+	generation->api.billing.sales.webhook_secrets =
+	        generation->settings.stripe_webhook_secret;
 	if (!fine)
 		log_line(LOG_LEVEL_ERROR, "process cannot start",
 		         LOG_S("reason", "the secrets cannot be read"));
 	return fine;
 }
 
-/* Without keys in a role that does not sign. */
+/* Connects and loads the keys that the database has. False without the database: the process starts, and
+ * connects later. */
+static bool
+enter_database(const struct child *child, struct task *task, struct api *out)
+{
+	const struct generation *generation = child->generation;
+	struct db_options options = app_settings_db(&generation->settings, child->role->name);
+
+	options.pause_ms = pause_ms(child);
+	out->db = db_new(&options);
+	if (db_connect(out->db, task) == FAIL_NONE) {
+		signing_refresh(out);
+		return true;
+	}
+	task_clear(task);
+	log_line(LOG_LEVEL_WARNING, "starting without the database");
+	return false;
+}
+
+/* The keys of the folder, where there are none of the database. Without keys in a role that does not
+ * sign. */
 static bool
 load_keys(const struct child *child, struct task *task, struct license_keys *out)
 {
 	const char *folder = child->generation->settings.keys_dir;
 
+	if (out->count > 0)
+		return true;
 	if (!child->role->signs) {
 		license_keys_init(out);
 		return true;
@@ -337,45 +361,48 @@ make_clients(const struct child *child, struct api *out)
 	out->mailer = make_mailer(child);
 }
 
-bool
-generation_enter(const struct child *child, struct api *out)
+/* All of the API but the rules. */
+static void
+describe(const struct child *child, struct api *out)
+{
+	const struct generation *generation = child->generation;
+
+	out->settings = &generation->settings;
+	out->metrics = child->metrics;
+	out->stripe_idle = child->stripe_idle;
+	out->key_changes = child->role->signs ? child->key_changes : NULL;
+	out->key_changes_seen = -1;
+	out->pool = child->role->pool;
+	out->pool_workers = child->role->count(generation);
+	out->share = child->share;
+	out->share_slot = child->share_slot;
+	out->stopping = child->stopping;
+}
+
+struct api *
+generation_enter(const struct child *child)
 {
 	struct generation *generation = child->generation;
-	const char *name = child->role->name;
-	struct task task = {.arena = generation->arena, .request_id = name};
-	struct db_options options;
+	struct task task = {.arena = generation->arena, .request_id = child->role->name};
+	struct api *out = &generation->api;
+	bool connected;
 
 	mute_libraries();
 	if (!read_secrets(child))
-		return false;
-	options = app_settings_db(&generation->settings, name);
-	options.pause_ms = pause_ms(child);
-	*out = (struct api){
-	        .settings = &generation->settings,
-	        .billing = generation->billing,
-	        .metrics = child->metrics,
-	        .stripe_idle = child->stripe_idle,
-	        .key_changes = child->role->signs ? child->key_changes : NULL,
-	        .key_changes_seen = -1,
-	        .pool = child->role->pool,
-	        .pool_workers = child->role->count(generation),
-	        .share = child->share,
-	        .share_slot = child->share_slot,
-	        .stopping = child->stopping,
-	};
-	if (!load_keys(child, &task, &out->billing.keys))
-		return false;
-	make_clients(child, out);
-	out->db = db_new(&options);
-	/* The process starts without the database and connects later. */
-	if (db_connect(out->db, &task) != FAIL_NONE)
-		log_line(LOG_LEVEL_WARNING, "starting without the database");
-	else {
-		signing_refresh(out);
-		sold_learn(out);
+		return NULL;
+	describe(child, out);
+	connected = enter_database(child, &task, out);
+	if (!load_keys(child, &task, &out->billing.keys)) {
+		db_free(out->db);
+		return NULL;
 	}
+	make_clients(child, out);
+	if (connected)
+		sold_learn(out);
 	(void)db_take_waited_us(out->db); /* no request waited for this */
-	return true;
+	/* Memory that only the start needed. */
+	(void)malloc_trim(0);
+	return out;
 }
 
 void

@@ -18,7 +18,7 @@ struct generation {
 	const char *config_path;
 	int secrets; /* the memory file of the secrets; the master never reads it */
 	struct app_settings settings; /* the secrets are "" until generation_enter() */
-	struct billing billing;       /* without keys in the master */
+	struct api api;               /* in the master the rules alone, without keys */
 };
 
 /* Loads settings and plans. NULL after printing the reason through `report`. */
@@ -42,6 +42,7 @@ bool generation_end_check(struct generation *generation, int status);
 void generation_warm(const struct generation *generation);
 
 /* A child's side: reads the secrets and keys of its role, makes the database handle and, where the role may
- * wait for Stripe, its client. False after logging why. */
-bool generation_enter(const struct child *child, struct api *out);
+ * wait for Stripe, its client. NULL after logging why. The result is a part of the generation, so that
+ * children share what they do not change of it. */
+struct api *generation_enter(const struct child *child);
 void generation_leave(struct api *api);

@@ -400,11 +400,11 @@ int
 jobs_run(const struct child *child)
 {
 	struct sigaction action = {.sa_handler = on_signal};
+	struct api *api = generation_enter(child);
 	struct arena *arena;
 	sigset_t open_signals;
-	struct api api;
 
-	if (!generation_enter(child, &api))
+	if (api == NULL)
 		return 1;
 	sigemptyset(&action.sa_mask);
 	(void)sigaction(SIGTERM, &action, NULL);
@@ -414,9 +414,9 @@ jobs_run(const struct child *child)
 	sigdelset(&open_signals, SIGQUIT);
 	arena = arena_new(ARENA_LIMIT);
 	atomic_store(child->serving, true);
-	run_rounds(&api, arena, child, &open_signals);
-	end_webhooks(&api, arena, child->role->jobs->actor);
+	run_rounds(api, arena, child, &open_signals);
+	end_webhooks(api, arena, child->role->jobs->actor);
 	arena_free(arena);
-	generation_leave(&api);
+	generation_leave(api);
 	return 0;
 }

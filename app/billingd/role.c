@@ -43,13 +43,13 @@ stripe_workers(const struct generation *generation)
 static size_t
 stripe_jobs_wanted(const struct generation *generation)
 {
-	return generation->billing.sales.configured ? 1 : 0;
+	return generation->api.billing.sales.configured ? 1 : 0;
 }
 
 static size_t
 mail_jobs_wanted(const struct generation *generation)
 {
-	return generation->billing.mail.configured ? 1 : 0;
+	return generation->api.billing.mail.configured ? 1 : 0;
 }
 
 /* clang-format off */

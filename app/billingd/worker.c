@@ -211,16 +211,16 @@ accept_requests(struct api *api, struct fcgi *fcgi, const struct child *child)
 int
 worker_run(const struct child *child)
 {
+	struct api *api = generation_enter(child);
 	struct fcgi *fcgi;
-	struct api api;
 	int status;
 
-	if (!generation_enter(child, &api))
+	if (api == NULL)
 		return 1;
 	fcgi = fcgi_new();
 	install_handlers();
-	status = connections_enter(child->connections) ? accept_requests(&api, fcgi, child) : 1;
+	status = connections_enter(child->connections) ? accept_requests(api, fcgi, child) : 1;
 	fcgi_free(fcgi);
-	generation_leave(&api);
+	generation_leave(api);
 	return status;
 }
