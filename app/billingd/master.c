@@ -280,7 +280,7 @@ successor_of(const struct master *master, const struct slot *old, size_t old_cou
 
 	for (size_t i = 0; i < old_count; i++) {
 		all += old[i].role == old[index].role;
-		before += old[i].role == old[index].role && i < index;
+		before += i < index && old[i].role == old[index].role;
 	}
 	for (size_t i = master->slot_count; i > 0; i--) {
 		if (master->slots[i - 1].role != old[index].role)
