@@ -80,6 +80,36 @@ def test_many_payment_requests_of_one_customer(limited, report):
     report(previews=len(seen), refused=len(seen) - seen.count(200), **figures)
 
 
+def test_payment_requests_of_many_customers_of_one_address(limited):
+    """Four are under way at a time. An operator's, and those of another address, are not refused for it."""
+    customers, victim = [limited.api.sign_up() for _ in range(8)], limited.api.sign_up()
+    limited.stripe.faults([{"match": {"path": "^/v1/"}, "times": "forever", "skip": 0,
+                            "fault": {"kind": "slow", "seconds": 0.05}}])
+    seen, stop = [], threading.Event()
+
+    def attack(customer):
+        client = client_at(limited, "127.0.0.9", customer.api_key)
+        for _ in range(15):  # fewer than one customer may send at once
+            if not stop.is_set():
+                seen.append(pay(client, "checkout", customer.id, plan="starter").status_code)
+                stop.wait(0.1)
+
+    attackers = [threading.Thread(target=attack, args=(customer,)) for customer in customers]
+    try:
+        for thread in attackers:
+            thread.start()
+        wait_for(lambda: 429 in seen)
+        expect(pay(victim.client, "checkout", victim.id, plan="starter"), 200)
+        owner = client_at(limited, "127.0.0.9", limited.admin_key)
+        expect(pay(owner, "checkout", victim.id, plan="starter"), 200)
+    finally:
+        stop.set()
+        for thread in attackers:
+            thread.join()
+        limited.stripe.faults([])
+    assert set(seen) <= {200, 409, 429}
+
+
 def by_key(customer):
     """The FastCGI parameters of a request with the customer's key."""
     return {"HTTP_X_API_KEY": customer.api_key}
