@@ -118,7 +118,7 @@ for table in $tables; do
 done
 # Each type of event is written by some code, and some test of that names it.
 written=$(grep -rhoE --include='*.[ch]' '\<EVENT_[A-Z_]+' lib --exclude-dir=events | sort -u
-	grep -rhoE --include='*.sql' --include='*.c' "event_add(_once)?\('[a-z_.]+'" lib | sort -u)
+	grep -rhoE --include='*.sql' --include='*.c' "event_add(_once)?\('[a-z_.]+'" lib migrations | sort -u)
 named=$(grep -rhoE --include='test_*.c' --include='test_*.py' "[\"' ][a-z_]+\.[a-z_]+[\"' ]" tests/unit tests/api \
 	--exclude='test_notices.py' --exclude='test_openapi.py' | tr -d "\"' " | sort -u)
 types=$(sed -nE 's/^\t\[(EVENT_[A-Z_]+)\] = +\{"([a-z_.]+)".*/\1 \2/p' lib/events/catalogue.c)

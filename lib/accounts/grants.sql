@@ -31,6 +31,7 @@ BEGIN
             ('idempotency_counts', 'DELETE, INSERT, SELECT, UPDATE'),
             ('idempotency_keys', 'DELETE, INSERT, SELECT, UPDATE'),
             ('instance_counts', 'INSERT, SELECT, UPDATE'),
+            ('instance_events', 'INSERT, SELECT, UPDATE'),
             ('instance_moves', 'INSERT, SELECT, UPDATE'),
             ('instances', 'INSERT, SELECT, UPDATE'),
             ('invoices', 'DELETE, INSERT, SELECT, UPDATE'),

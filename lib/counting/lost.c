@@ -47,8 +47,9 @@ static const struct statement statements[] = {
                          "  AS busy_instances "
                          "FROM ended LEFT JOIN locked USING (customer_id, instance_id)"},
         [TELL] = {"usage_lost_tell",
-                  .sql = "SELECT FROM (SELECT event_add_once('instance.lost', customer_id, "
-                         "$4::timestamptz, data, key) FROM unnest($1::text[], $2::text[], "
+                  .sql = "SELECT FROM (SELECT instance_event_add('instance.lost', "
+                         "customer_id, $4::timestamptz, data, key, 2 * $5::bigint) "
+                         "FROM unnest($1::text[], $2::text[], "
                          "$3::text[]) AS l (customer_id, key, data)) told"},
 };
 
@@ -75,9 +76,10 @@ usage_lost_tell(struct operation *operation, const struct lost_instances *lost)
 
 	if (lost->customers.count == 0)
 		return FAIL_NONE;
-	return db_run(operation->db, task, &statements[TELL],
-	              PARAMETERS(param_list(task, &lost->customers),
-	                         param_list(task, &lost->keys), param_list(task, &lost->data),
-	                         param_now(operation)),
-	              NULL);
+	return db_run(
+	        operation->db, task, &statements[TELL],
+	        PARAMETERS(param_list(task, &lost->customers), param_list(task, &lost->keys),
+	                   param_list(task, &lost->data), param_now(operation),
+	                   param_int(task, operation->billing->policy.new_instances_per_day)),
+	        NULL);
 }

@@ -44,6 +44,7 @@ static const struct entry entries[EVENT_TYPES] = {
 	[EVENT_INSTANCE_ACTIVATED] =            {"instance.activated", "instance", true},
 	[EVENT_INSTANCE_RELEASED] =             {"instance.released", "instance", true},
 	[EVENT_INSTANCE_LOST] =                 {"instance.lost", "instance", true},
+	[EVENT_INSTANCE_MANY] =                 {"instance.many", "instance", true},
 	[EVENT_INSTANCE_OVER_LIMIT] =           {"instance.over_limit", "instance", true},
 	[EVENT_USAGE_THRESHOLD] =               {"usage.threshold", "usage", true},
 	[EVENT_OVERRIDE_SET] =                  {"override.set", "override", false},

@@ -3,7 +3,7 @@
 -- the report that was stored under its report_id.
 --
 -- $1 the reports  $2 now  $3 the lease in milliseconds
--- $4 at most so many instances of a customer in a day that were never seen
+-- $4 at most so many instances of a customer in a day that were never seen, and twice so many events
 --
 -- Every part writes in the order of its keys, so that two batches never wait for each other in
 -- a circle. report.sql stores reports by the same rules; fold.sql counts them later.
@@ -126,9 +126,9 @@ seen AS (
 
 -- As in report.sql.
 activated AS MATERIALIZED (
-  SELECT event_add_once('instance.activated', customer_id, $2::timestamptz,
+  SELECT instance_event_add('instance.activated', customer_id, $2::timestamptz,
     instance_shown(whole, $2::timestamptz),
-    'instance.activated ' || instance_id || ' ' || COALESCE(api_time(was_until), ''))
+    'instance.activated ' || instance_id || ' ' || COALESCE(api_time(was_until), ''), 2 * $4::bigint)
   FROM (
     SELECT s.customer_id, s.instance_id, s.whole, w.lease_expires_at AS was_until
     FROM seen s LEFT JOIN was w ON w.customer_id = s.customer_id AND w.instance_id = s.instance_id

@@ -3,7 +3,7 @@
 --
 -- $1 digest of the key  $2 customer  $3 instance  $4 active devices  $5 total devices  $6 metrics
 -- $7 reported_at  $8 report_id or NULL  $9 now  $10 end of the lease  $11 at most so many pending
--- $12 version or NULL  $13 at most so many instances a day that were never seen
+-- $12 version or NULL  $13 at most so many instances a day that were never seen, and twice so many events
 --
 -- Every part sees the rows as they were before, and what other parts return. All statements
 -- take locks in one order: instance_counts, report ids, instances, usage_fleets, days, metrics, events. batch.sql stores
@@ -96,9 +96,9 @@ seen AS (
 -- When reports come at the same moment, one of them takes the key. The event instance.lost may have been
 -- written a moment before the lease is renewed here, by a clock that this report's was behind.
 activated AS MATERIALIZED (
-  SELECT event_add_once('instance.activated', $2, $9::timestamptz,
+  SELECT instance_event_add('instance.activated', $2, $9::timestamptz,
     instance_shown(whole, $9::timestamptz), 'instance.activated ' || $3 || ' ' ||
-    COALESCE((SELECT api_time(lease_expires_at) FROM was), ''))
+    COALESCE((SELECT api_time(lease_expires_at) FROM was), ''), 2 * $13::bigint)
   FROM seen s WHERE s.lease_expires_at > $9::timestamptz
     AND NOT EXISTS (SELECT FROM was w WHERE w.lease_expires_at > $9::timestamptz
       AND CASE WHEN w.lease_expires_at < least(s.lease_expires_at, $9::timestamptz + interval '1 minute')

@@ -32,7 +32,8 @@ TABLES = {
                UNIT + "events/test_retention.c::test_old_months_are_dropped"),
     "analytics_usage": ("the jobs", "a row for each metric and day", None),
     "analytics_usage_days": ("the jobs", "a row for each day", None),
-    "event_keys": ("a customer", "a row for each end and each limit that was told", None),
+    "event_keys": ("a customer", "a row for each end, limit and instance that was told, of instances twice "
+                   "NEW_INSTANCES_PER_DAY", UNIT + "limits/test_watch.c::test_events_of_a_day"),
     "reminder_start": ("nobody", "the row that a migration makes", None),
     "reminders": ("a customer", "a row for each trial, contract and licence that has an end to come", None),
     "revenue_customers": ("a customer", "one row", None),
@@ -54,6 +55,7 @@ TABLES = {
     "instance_moves": ("a customer", "one row",
                        UNIT + "instances/test_instances.c::test_moves_are_bounded"),
     "instance_counts": ("a customer", "one row", UNIT + "usage/test_new_instances.c::test_of_a_day"),
+    "instance_events": ("a customer", "one row", UNIT + "limits/test_watch.c::test_events_of_a_day"),
     "instances": ("a customer", "20000 activations a day, and NEW_INSTANCES_PER_DAY by reports",
                   UNIT + "usage/test_new_instances.c::test_of_a_batch"),
     "invoices": ("Stripe", "a row for each invoice of the account; a repetition updates it",

@@ -386,6 +386,33 @@ START_TEST(test_renewed_after_it_was_told)
 }
 END_TEST
 
+/* Leases that begin and end again and again, of few instances: beyond the bound of the day the reports are
+ * stored, and one event stands for all others. */
+START_TEST(test_events_of_a_day)
+{
+	int64_t lease_ms = billing.policy.instance_lease_hours * HOUR_MS;
+	struct usage_item item = {.report = usage_sample(lease_ms - SECOND_MS, NULL, 1)};
+
+	billing.policy.new_instances_per_day = 2;
+	for (int i = 0; i < 4; i++) {
+		item.report.reported_at = INSTANT_MS(operation.now_ms - lease_ms + SECOND_MS);
+		fine(usage_report_batch(&operation, &item, 1));
+		ck_assert_int_eq(item.status, USAGE_CREATED);
+		look();
+		operation.now_ms += 2 * SECOND_MS;
+		look();
+	}
+	is_written(2, "instance.activated", "true");
+	is_written(2, "instance.lost", "true");
+	is_written(1, "instance.many", "(data ->> 'events')::int = 4");
+	ck_assert_int_eq(count_of(REPORTS, ""), 4);
+	operation.now_ms += DAY_MS;
+	report("a", "{}");
+	is_written(3, "instance.activated", "true");
+	is_written(1, "instance.many", "true");
+}
+END_TEST
+
 #define ALIKE(table)                                                                           \
 	"INSERT INTO " table " SELECT (jsonb_populate_record(t, jsonb_build_object("           \
 	"'instance_id', 'b' || n))).* FROM " table " t, generate_series(1, 2100) n "           \
@@ -521,6 +548,7 @@ main(void)
 	tcase_add_loop_test(tcase, test_renewed_while_it_is_told, 0, 5);
 	tcase_add_loop_test(tcase, test_renewed_after_it_was_told, 0, 4);
 	tcase_add_test(tcase, test_a_fleet_is_lost);
+	tcase_add_test(tcase, test_events_of_a_day);
 	tcase_add_test(tcase, test_activations_and_transfers);
 	tcase_add_test(tcase, test_both_show_the_same);
 	tcase_add_test(tcase, test_reports_at_the_same_moment);
