@@ -14,6 +14,7 @@
 #include "billing/customer_keys.h"
 #include "billing/customers.h"
 #include "billing/plan_terms.h"
+#include "billing/scheduled_plans.h"
 #include "billing/subscriptions.h"
 #include "callers/api_keys.h"
 #include "callers/idempotency.h"
@@ -139,6 +140,7 @@ const struct statement_list *const billing_statements[] = {
 	&subscription_sync_statements,
 	&stripe_sweep_statements,
 	&subscription_statements,
+	&scheduled_plan_statements,
 	&usage_adopt_statements,
 	&usage_batch_statements,
 	&usage_correction_statements,

@@ -53,11 +53,7 @@ enum {
 	LOCK,
 	TOUCH,
 	EXPIRE_TRIALS,
-	OPEN_AT_STRIPE,
-	SCHEDULE,
-	DROP_SCHEDULED,
-	POSTPONE,
-	SCHEDULED
+	OPEN_AT_STRIPE
 };
 
 extern const char billing_subscription_cancel_sql[];        /* subscription_cancel.sql */
@@ -130,26 +126,6 @@ static const struct statement statements[] = {
                                    "WHERE s.customer_id = $1 "
                                    "AND s.stripe_subscription_id IS NOT NULL "
                                    "AND s.status NOT IN " FINAL " ORDER BY s.subscription_id"},
-        [SCHEDULE] = {"subscription_schedule",
-                      .sql = "UPDATE subscriptions SET scheduled_plan = $2, "
-                             "scheduled_quantity = $4::bigint, scheduled_addons = $5::jsonb, "
-                             "scheduled_at = $3, scheduled_try_at = NULL, updated_at = $3 "
-                             "WHERE stripe_subscription_id = $1 "
-                             "AND (scheduled_plan, scheduled_quantity, scheduled_addons) "
-                             "IS DISTINCT FROM ($2, $4::bigint, $5::jsonb)"},
-        [DROP_SCHEDULED] = {"subscription_drop_scheduled",
-                            .sql = "UPDATE subscriptions SET scheduled_plan = NULL "
-                                   "WHERE stripe_subscription_id = $1 AND plan = $2 "
-                                   "AND scheduled_at <= $3 AND scheduled_plan IS NOT NULL"},
-        [POSTPONE] = {"subscription_postpone",
-                      .sql = "UPDATE subscriptions SET scheduled_try_at = $2 "
-                             "WHERE stripe_subscription_id = $1"},
-        [SCHEDULED] = {"subscription_scheduled", ROW,
-                       .sql = "SELECT " SUBSCRIPTION_COLUMNS " FROM subscriptions s "
-                              "WHERE s.scheduled_plan IS NOT NULL "
-                              "AND s.current_period_ends_at <= $1 "
-                              "AND (s.scheduled_try_at IS NULL OR s.scheduled_try_at <= $3) "
-                              "ORDER BY s.current_period_ends_at LIMIT $2::bigint"},
 };
 
 const struct statement_list subscription_statements = STATEMENT_LIST(statements);
@@ -341,52 +317,4 @@ subscription_open_at_stripe(struct operation *operation, const char *customer_id
 {
 	return db_rows(operation->db, operation->task, &statements[OPEN_AT_STRIPE],
 	               PARAMETERS(customer_id), (void *)out, count);
-}
-
-enum fail
-subscription_schedule(struct operation *operation, const char *stripe_subscription_id,
-                      const char *plan, const struct purchase_change *change)
-{
-	struct task *task = operation->task;
-	const char *quantity = NULL, *addons = NULL;
-
-	if (plan != NULL && change != NULL) {
-		quantity = change->quantity == 0 ? NULL : param_int(task, change->quantity);
-		addons = purchase_change_text(task->arena, &operation->billing->plans, change);
-	}
-	return db_run(operation->db, task, &statements[SCHEDULE],
-	              PARAMETERS(stripe_subscription_id, plan, param_now(operation), quantity,
-	                         addons),
-	              NULL);
-}
-
-enum fail
-subscription_drop_scheduled(struct operation *operation, const char *stripe_subscription_id,
-                            const char *plan, struct instant requested_at)
-{
-	return db_run(operation->db, operation->task, &statements[DROP_SCHEDULED],
-	              PARAMETERS(stripe_subscription_id, plan,
-	                         param_time(operation->task, requested_at)),
-	              NULL);
-}
-
-enum fail
-subscription_postpone(struct operation *operation, const char *stripe_subscription_id,
-                      struct instant until)
-{
-	return db_run(operation->db, operation->task, &statements[POSTPONE],
-	              PARAMETERS(stripe_subscription_id, param_time(operation->task, until)),
-	              NULL);
-}
-
-enum fail
-subscription_scheduled(struct operation *operation, struct instant before, int64_t limit,
-                       const struct subscription **out, size_t *count)
-{
-	struct task *task = operation->task;
-
-	return db_rows(operation->db, task, &statements[SCHEDULED],
-	               PARAMETERS(param_time(task, before), param_int(task, limit),
-	                          param_now(operation)),
-	               (void *)out, count);
 }

@@ -101,24 +101,3 @@ enum fail subscription_expire_trials(struct operation *operation, int64_t *ended
 enum fail subscription_open_at_stripe(struct operation *operation, const char *customer_id,
                                       const struct subscription **out,
                                       size_t *count) MUST_CHECK;
-
-/* Schedules a smaller plan or purchase for the next period; a NULL plan takes the schedule back. The
- * change (NULL: none) is of the quantity and the add-ons. */
-enum fail subscription_schedule(struct operation *operation, const char *stripe_subscription_id,
-                                const char *plan,
-                                const struct purchase_change *change) MUST_CHECK;
-
-/* Drops a plan that was scheduled before `requested_at`, if the subscription has the plan that
- * was requested then. */
-enum fail subscription_drop_scheduled(struct operation *operation,
-                                      const char *stripe_subscription_id, const char *plan,
-                                      struct instant requested_at) MUST_CHECK;
-
-/* Sets the time before which the scheduled plan is not requested of Stripe. */
-enum fail subscription_postpone(struct operation *operation, const char *stripe_subscription_id,
-                                struct instant until) MUST_CHECK;
-
-/* Subscriptions whose scheduled plan is due before the time and not postponed, oldest first. */
-enum fail subscription_scheduled(struct operation *operation, struct instant before,
-                                 int64_t limit, const struct subscription **out,
-                                 size_t *count) MUST_CHECK;

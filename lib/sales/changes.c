@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "billing/access.h"
 #include "billing/audit.h"
+#include "billing/scheduled_plans.h"
 #include "contracts/contracts.h"
 #include "issuing/license_rights.h"
 #include "outbox/enqueue.h"
@@ -141,7 +142,7 @@ schedule(struct operation *operation, const struct plan_terms *terms, const char
 	TRY(audit_admit_payment(operation, subscription->customer_id));
 	TRY(db_begin(operation->db, operation->task));
 	TRY(customer_lock_as_seen(operation, subscription->customer_id, subscription));
-	TRY(subscription_schedule(operation, id, plan, purchase));
+	TRY(subscription_schedule(operation, id, plan, purchase, terms->sold.item.period_end));
 	TRY(stripe_call_record_nothing(operation, subscription->customer_id, id));
 	TRY(audit_record(operation, "plan_schedule", subscription->customer_id, id, plan));
 	return db_commit(operation->db, operation->task);
@@ -287,53 +288,75 @@ change_resume(struct operation *operation, const char *customer_id)
 }
 
 static enum fail
-postpone(struct operation *operation, const struct subscription *due)
+postpone(struct operation *operation, const struct scheduled_plan *due)
 {
 	return subscription_postpone(operation, due->stripe_subscription_id,
 	                             INSTANT_MS(operation->now_ms + SCHEDULE_RETRY_MS));
 }
 
-/* Sends the scheduled plan to Stripe. Before the period ends nothing is credited. When the next
- * period has begun already, its rest is, once it is paid. */
+/* Chooses how the plan begins. Before the period ends nothing is credited. When the next period has begun
+ * already, its rest is, once it is paid. A period that has become longer moves the beginning, which our row
+ * may show later. `*waits`: it does not begin now. */
 static enum fail
-run_scheduled(struct operation *operation, const struct subscription *due)
+begin_scheduled(struct operation *operation, const struct scheduled_plan *due,
+                const struct plan_change *change, struct plan_terms *terms, bool *waits)
+{
+	const struct stripe_item *item = &terms->sold.item;
+	const struct instant *end = &item->period_end, *requested = &due->requested_for;
+
+	*waits = false;
+	if (!end->known || end->ms <= due->begins_at.ms) {
+		terms->proration = "none";
+		return FAIL_NONE;
+	}
+	if (item->period_start.known && item->period_start.ms < requested->ms &&
+	    end->ms > requested->ms)
+		TRY(subscription_schedule(operation, due->stripe_subscription_id,
+		                          change->new_plan, &change->purchase, *end));
+	else if (!plan_terms_owe(terms))
+		return FAIL_NONE;
+	*waits = true;
+	return postpone(operation, due);
+}
+
+/* Sends the scheduled plan to Stripe. */
+static enum fail
+run_scheduled(struct operation *operation, const struct scheduled_plan *due)
 {
 	struct plan_change change = {.customer_id = due->customer_id,
 	                             .field = "plan",
-	                             .new_plan = due->scheduled_plan,
-	                             .purchase = {.quantity = due->scheduled_quantity}};
+	                             .new_plan = due->plan,
+	                             .purchase = {.quantity = due->quantity}};
 	struct plan_terms terms = {0};
+	bool waits;
 
-	purchase_change_parse(operation->task->arena, &operation->billing->plans,
-	                      due->scheduled_addons, &change.purchase);
+	purchase_change_parse(operation->task->arena, &operation->billing->plans, due->addons,
+	                      &change.purchase);
 	TRY(plan_terms_find(operation, &change, &terms));
 	if (terms.subscription.subscription_id != due->subscription_id)
 		return fail_subscription_ended(operation);
 	if (plan_terms_are_present(&terms))
-		return subscription_schedule(operation, due->stripe_subscription_id, NULL,
-		                             NULL);
-	if (!terms.sold.item.period_end.known ||
-	    terms.sold.item.period_end.ms <= due->current_period_ends_at.ms)
-		terms.proration = "none";
-	else if (plan_terms_owe(&terms))
-		return postpone(operation, due);
-	return change_now(operation, &terms);
+		return subscription_schedule(operation, due->stripe_subscription_id, NULL, NULL,
+		                             INSTANT_NONE);
+	TRY(begin_scheduled(operation, due, &change, &terms, &waits));
+	return waits ? FAIL_NONE : change_now(operation, &terms);
 }
 
 /* Drops a scheduled plan whose subscription has ended or that is no longer sold. */
 static enum fail
-drop_scheduled(struct operation *operation, const struct subscription *due)
+drop_scheduled(struct operation *operation, const struct scheduled_plan *due)
 {
 	task_clear(operation->task);
 	TRY(db_begin(operation->db, operation->task));
-	TRY(subscription_schedule(operation, due->stripe_subscription_id, NULL, NULL));
+	TRY(subscription_schedule(operation, due->stripe_subscription_id, NULL, NULL,
+	                          INSTANT_NONE));
 	TRY(audit_record(operation, "plan_schedule", due->customer_id,
 	                 due->stripe_subscription_id, "given up"));
 	return db_commit(operation->db, operation->task);
 }
 
 static enum fail
-record_failure(struct operation *operation, const struct subscription *due, enum fail kind)
+record_failure(struct operation *operation, const struct scheduled_plan *due, enum fail kind)
 {
 	/* The vendor may change what Stripe refuses for, such as an archived price. */
 	bool refused = stripe_code_is_refusal(operation->task->failure.code);
@@ -356,14 +379,14 @@ enum fail
 change_run_scheduled(struct operation *operation, int64_t *done)
 {
 	struct instant until = INSTANT_MS(operation->now_ms + SCHEDULE_AHEAD_MS);
-	const struct subscription *due;
-	size_t count;
+	struct scheduled_plan due;
+	bool found;
 	enum fail kind;
 
-	TRY(subscription_scheduled(operation, until, 1, &due, &count));
-	if (count == 0)
+	TRY(subscription_scheduled(operation, until, &due, &found));
+	if (!found)
 		return FAIL_NONE;
 	*done = 1;
-	kind = run_scheduled(operation, due);
-	return kind == FAIL_NONE ? FAIL_NONE : record_failure(operation, due, kind);
+	kind = run_scheduled(operation, &due);
+	return kind == FAIL_NONE ? FAIL_NONE : record_failure(operation, &due, kind);
 }

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "billing/audit.h"
 #include "billing/customers.h"
+#include "billing/scheduled_plans.h"
 #include "billing/subscriptions.h"
 #include "outbox/account.h"
 #include "outbox/call_records.h"

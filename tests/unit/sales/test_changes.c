@@ -487,6 +487,74 @@ START_TEST(test_change_of_an_unpaid_subscription)
 }
 END_TEST
 
+#define PERIOD(start, end, invoice)                                                            \
+	BODY("{'id':'sub_1','object':'subscription','customer':'cus_1','status':'active',"     \
+	     "'latest_invoice':{'id':'in_1','status':'" invoice "'},'items':{'data':[{"        \
+	     "'id':'si_1','quantity':2,'price':{'id':'price_p'},'current_period_start':" start \
+	     ",'current_period_end':" end "}]}}")
+
+static const struct {
+	struct scripted now;
+	const char *proration; /* NULL: nothing is sent yet */
+	bool is_renewed;       /* in our row too: its event came first */
+} begun[] = {
+        {PERIOD("1744000000", "1747000000", "paid"), "proration_behavior=none", false},
+        /* The payment of the period that ends does not matter. */
+        {PERIOD("1744000000", "1747000000", "open"), "proration_behavior=none", false},
+        {PERIOD("1747000000", "1749000000", "paid"), "create_prorations", false},
+        {PERIOD("1747000000", "1749000000", "paid"), "create_prorations", true},
+        /* Stripe would credit what is not paid. */
+        {PERIOD("1747000000", "1749000000", "draft"), NULL, true},
+        {PERIOD("1747000000", "1749000000", "open"), NULL, true},
+        /* The vendor has made the period longer. */
+        {PERIOD("1744000000", "1749000000", "paid"), NULL, false},
+        {PERIOD("1744000000", "1749000000", "paid"), NULL, true},
+};
+
+static void
+period_ends(const char *at)
+{
+	flow_change(
+	        "test_period",
+	        "UPDATE subscriptions SET current_period_ends_at = to_timestamp($2::bigint) "
+	        "WHERE customer_id = $1 AND stripe_subscription_id IS NOT NULL",
+	        at);
+}
+
+static enum fail
+downgrade(void)
+{
+	return change_plan(&operation, &(struct plan_change){.customer_id = customer_id,
+	                                                     .field = "plan",
+	                                                     .new_plan = "starter"});
+}
+
+/* A smaller plan begins with the next period, also when Stripe learns of it after the renewal's event: then
+ * the rest of that period is credited. */
+START_TEST(test_scheduled_plan)
+{
+	int64_t done = 0;
+
+	billing.sales.downgrade_at_period_end = true;
+	store_synced("sub_1", "active");
+	SCRIPT(PERIOD("1744000000", "1747000000", "paid"));
+	ends(downgrade(), FAIL_NONE, NULL);
+	operation.now_ms = 1747000000000 - SECOND_MS;
+	if (begun[_i].is_renewed)
+		period_ends("1749000000");
+	SCRIPT(begun[_i].now, NOW);
+	fine(change_run_scheduled(&operation, &done));
+	ck_assert_int_eq(done, 1);
+	asked(begun[_i].proration == NULL ? LOOK : LOOK CHANGE);
+	if (begun[_i].proration != NULL)
+		ck_assert_ptr_nonnull(strstr(world.asked[1].http.body, begun[_i].proration));
+	/* It is done, or looked at again later. */
+	done = 0;
+	fine(change_run_scheduled(&operation, &done));
+	ck_assert_int_eq(done, 0);
+}
+END_TEST
+
 /* Stripe shows a part of the items: the others are fetched before the plan's item is chosen. */
 START_TEST(test_items_on_further_pages)
 {
@@ -697,6 +765,7 @@ main(void)
 	tcase_add_test(tcase, test_resume_before_a_contract);
 	tcase_add_loop_test(tcase, test_change, 0, ROWS(requests));
 	tcase_add_loop_test(tcase, test_change_of_an_unpaid_subscription, 0, ROWS(unpaid));
+	tcase_add_loop_test(tcase, test_scheduled_plan, 0, ROWS(begun));
 	tcase_add_loop_test(tcase, test_change_again, 0, 3);
 	tcase_add_test(tcase, test_items_on_further_pages);
 	tcase_add_loop_test(tcase, test_negotiated_price, 0, ROWS(deals));

@@ -4,6 +4,7 @@
 #include "base/random.h"
 #include "billing/access.h"
 #include "billing/customers.h"
+#include "billing/scheduled_plans.h"
 #include "subscriptions/seconds.h"
 #include "sync/events.h"
 
@@ -441,7 +442,8 @@ END_TEST
 static void
 schedule(const char *plan)
 {
-	fine(subscription_schedule(&operation, current().stripe_subscription_id, plan, NULL));
+	fine(subscription_schedule(&operation, current().stripe_subscription_id, plan, NULL,
+	                           INSTANT_NONE));
 }
 
 /* A scheduled plan stays until the subscription has it or has ended. */
