@@ -22,8 +22,8 @@ check_signature(struct call *call)
 	if (fault == NULL)
 		return FAIL_NONE;
 	metrics_add(call->api->metrics, METRIC_STRIPE_EVENTS_REFUSED, 1);
-	log_line(LOG_LEVEL_WARNING, "event refused", LOG_S("request_id", task->request_id),
-	         LOG_S("reason", fault));
+	log_line(LOG_LEVEL_WARNING, "a Stripe webhook has a bad signature",
+	         LOG_S("request_id", task->request_id), LOG_S("reason", fault));
 	return task_fail(task, FAIL_INVALID, "invalid_signature",
 	                 "The signature is not Stripe's.");
 }

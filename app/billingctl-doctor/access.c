@@ -1,5 +1,5 @@
-/* access.c: the checks of what billingd's role may do, of who may read the settings, and of the
- * standby that confirms changes. */
+/* access.c: the checks of what billingd's role may do, of who may read the settings and the
+ * connection to PostgreSQL, and of the standby and the archive of its log. */
 #include <sys/stat.h>
 
 #include "billingctl-doctor/doctor.h"
@@ -36,6 +36,37 @@ check_role(struct doctor *doctor)
 	                          "audit trail and drop tables.",
 	                          facts.name)
 	                  : doctor_ok(doctor, "%s", facts.name);
+}
+
+enum fail
+check_tls(struct doctor *doctor)
+{
+	const struct server_facts *facts = &doctor->facts;
+
+	if (!facts->remote)
+		return doctor_ok(doctor, "PostgreSQL is on this host");
+	if (!facts->encrypted)
+		return doctor_warn(doctor, "The connection to PostgreSQL is not encrypted.");
+	if (!facts->verified)
+		return doctor_warn(doctor, "PostgreSQL's certificate is not verified.");
+	return doctor_ok(doctor, "encrypted, and the certificate is verified");
+}
+
+enum fail
+check_archive(struct doctor *doctor)
+{
+	const struct server_facts *facts = &doctor->facts;
+
+	if (facts->archive_fails)
+		return doctor_warn(doctor, "PostgreSQL cannot archive its log, which fills its "
+		                           "disk.");
+	if (facts->idle_slots > 0)
+		return doctor_warn(
+		        doctor,
+		        "%lld replication slots keep log for a standby that is away, "
+		        "which fills the disk of PostgreSQL.",
+		        (long long)facts->idle_slots);
+	return doctor_ok(doctor, "no log waits for an archive or a standby that is away");
 }
 
 /* The checks above have sent statements, so that a refusal is known. */

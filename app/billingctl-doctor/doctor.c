@@ -188,6 +188,8 @@ static const struct check checks[] = {
 	{"durability", check_durability, FACTS, NOTHING, "switch them on in postgresql.conf"},
 	{"writable", check_writing, FACTS, NOTHING, "name the primary in DATABASE_URL, or add target_session_attrs=read-write"},
 	{"standby", check_standby, FACTS, NOTHING, "start the standby, or take it out of synchronous_standby_names and reload PostgreSQL"},
+	{"tls", check_tls, FACTS, NOTHING, "add sslmode=verify-full and sslrootcert=FILE to DATABASE_URL"},
+	{"archive", check_archive, FACTS, NOTHING, "see PostgreSQL's log, and SELECT * FROM pg_stat_archiver; start the standby, or SELECT pg_drop_replication_slot(NAME)"},
 	{"clock", check_clock, DATABASE, NOTHING, "synchronise both clocks by NTP"},
 	{"migrations", check_migrations, DATABASE, SCHEMA, "put the migrations back as they were released"},
 	{"database_role", check_role, SCHEMA, NOTHING, "name the owner in DATABASE_OWNER_URL and another role in DATABASE_URL, then: billingctl migrate up"},

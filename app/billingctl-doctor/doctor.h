@@ -64,6 +64,8 @@ enum fail check_role(struct doctor *doctor) MUST_CHECK;
 enum fail check_limits(struct doctor *doctor) MUST_CHECK;
 enum fail check_standby(struct doctor *doctor) MUST_CHECK;
 enum fail check_pooler(struct doctor *doctor) MUST_CHECK;
+enum fail check_tls(struct doctor *doctor) MUST_CHECK;
+enum fail check_archive(struct doctor *doctor) MUST_CHECK;
 
 /* The check in audit.c. */
 enum fail check_audit(struct doctor *doctor) MUST_CHECK;

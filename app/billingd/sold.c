@@ -22,7 +22,7 @@ learn(struct api *api, struct arena *arena)
 		kind = plan_terms_load(&operation, &api->billing.plans);
 	db_rollback_to(api->db, 0);
 	if (kind != FAIL_NONE)
-		log_line(LOG_LEVEL_WARNING, "the sold terms of plans cannot be read",
+		log_line(LOG_LEVEL_WARNING, "the stored terms of plans cannot be read",
 		         LOG_S("code", task.failure.code),
 		         LOG_S("reason", task.failure.message));
 	return kind;

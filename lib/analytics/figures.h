@@ -61,7 +61,7 @@ struct attention {
 	const char *detail; /* or NULL */
 };
 
-/* How many, of all customers. */
+/* Numbers of all customers. */
 struct summary_counts {
 	int64_t customers;
 	int64_t trials_open;

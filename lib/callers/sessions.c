@@ -11,7 +11,7 @@
 /* Times of a session, as parts of statements: $1 is the time now. */
 #define LIVE "s.expires_at > $1 AND s.last_used_at > $1::timestamptz - interval '1 hour'"
 
-/* The caller's own: $2 is the key, $3 the customer, $4 whether all of them are meant. */
+/* The sessions of the caller: $2 is the key, $3 the customer, $4 whether all of them are meant. */
 #define OWN                                                                                    \
 	"s.customer_id IS NOT DISTINCT FROM $3 "                                               \
 	"AND ($4::boolean OR s.key_id IS NOT DISTINCT FROM $2)"

@@ -9,7 +9,8 @@
 /* A step's transaction holds the locks of its customers, for which only corrections wait. */
 enum { ROWS_AT_ONCE = 2000, DAYS_AT_ONCE = 1000, CUSTOMERS_AT_ONCE = 20 };
 
-_Static_assert((int)USAGE_LOST_MAX >= (int)ROWS_AT_ONCE, "what is folded as lost is told");
+_Static_assert((int)USAGE_LOST_MAX >= (int)ROWS_AT_ONCE,
+               "each instance that is folded as lost gets its event");
 
 struct customer_list {
 	struct string_list customers;

@@ -19,7 +19,7 @@ static const struct statement statements[] = {
         [FACTS] = {"server_facts",
                    ROWS_WITH(struct server_facts, version, version_number, encoding, locale,
                              ascii_case, collation_stale, checksums, durable, read_only,
-                             backend_pid),
+                             archive_fails, idle_slots, backend_pid),
                    .sql = "SELECT current_setting('server_version') AS version, "
                           "current_setting('server_version_num')::bigint AS version_number, "
                           "pg_encoding_to_char(d.encoding)::text AS encoding, "
@@ -37,11 +37,39 @@ static const struct statement statements[] = {
                           "  AND current_setting('synchronous_commit') <> 'off' AS durable, "
                           "pg_is_in_recovery() OR current_setting('transaction_read_only') = "
                           "'on' "
-                          "  AS read_only, pg_backend_pid()::bigint AS backend_pid "
+                          "  AS read_only, "
+                          "EXISTS (SELECT FROM pg_stat_archiver WHERE last_failed_time > "
+                          "  COALESCE(last_archived_time, '-infinity')) AND "
+                          "current_setting('archive_mode') <> 'off' AS archive_fails, "
+                          "(SELECT count(*) FROM pg_replication_slots WHERE NOT active "
+                          "  AND restart_lsn IS NOT NULL) "
+                          "AS idle_slots, pg_backend_pid()::bigint AS backend_pid "
                           "FROM pg_database d WHERE d.datname = current_database()"},
 };
 
 const struct statement_list server_statements = STATEMENT_LIST(statements);
+
+bool
+server_is_remote(const char *address)
+{
+	return address != NULL && address[0] != '\0' && address[0] != '/' &&
+	       strncmp(address, "127.", 4) != 0 && strcmp(address, "::1") != 0;
+}
+
+/* How the connection was made, as libpq knows. */
+static void
+read_link(PGconn *connection, struct server_facts *out)
+{
+	PQconninfoOption *options = PQconninfo(connection);
+
+	out->remote = server_is_remote(PQhostaddr(connection));
+	out->encrypted = PQsslInUse(connection) != 0;
+	out->verified = false;
+	for (const PQconninfoOption *o = options; o != NULL && o->keyword != NULL; o++)
+		if (strcmp(o->keyword, "sslmode") == 0 && o->val != NULL)
+			out->verified = strncmp(o->val, "verify-", 7) == 0;
+	PQconninfoFree(options);
+}
 
 enum fail
 server_facts_read(struct db *db, struct task *task, struct server_facts *out)
@@ -51,6 +79,7 @@ server_facts_read(struct db *db, struct task *task, struct server_facts *out)
 	TRY(db_row(db, task, &statements[FACTS], NO_PARAMETERS, out, &found));
 	/* A pooler invents the number that a client gets for its session. */
 	out->pooled = out->backend_pid != PQbackendPID(db->connection);
+	read_link(db->connection, out);
 	return FAIL_NONE;
 }
 

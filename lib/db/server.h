@@ -16,9 +16,17 @@ struct server_facts {
 	bool checksums;       /* a damaged page is noticed */
 	bool durable;         /* committed rows survive a crash of the machine */
 	bool read_only;       /* a standby, or set to read-only */
+	bool archive_fails;   /* the last file of the log could not be archived */
+	int64_t idle_slots;   /* replication slots that keep log, and whose standby is away */
 	int64_t backend_pid;  /* of the session */
 	bool pooled;          /* a connection pooler stands between, which gives sessions out */
+	bool remote;          /* reached by a network, neither a Unix socket nor this host */
+	bool encrypted;       /* by TLS */
+	bool verified;        /* sslmode is verify-full or verify-ca */
 };
+
+/* Whether a connection to this address leaves the host. "": a Unix socket. */
+bool server_is_remote(const char *address);
 
 extern const struct statement_list server_statements;
 

@@ -84,7 +84,7 @@ reminder_judge(const struct reminder_days *days, const struct reminder_end *end,
 	return end->at.ms <= now_ms && out > 0 ? REMINDER_NONE : out;
 }
 
-/* The keys of the days and of all that are more; none of these is told any more. */
+/* The keys of the days and of all that are more; no event is written for these any more. */
 static struct string_list
 keys_of(struct arena *arena, const struct reminder *reminder, const struct reminder_days *days,
         struct instant end, int64_t told)
@@ -177,7 +177,7 @@ put_off(struct operation *operation, const struct reminder *reminder, enum fail 
 {
 	if (kind == FAIL_UNAVAILABLE || kind == FAIL_UNCERTAIN)
 		return kind;
-	log_line(LOG_LEVEL_WARNING, "cannot tell ahead of an end",
+	log_line(LOG_LEVEL_WARNING, "a reminder could not be written",
 	         LOG_S("kind", reminder->kind), LOG_S("customer_id", reminder->customer_id),
 	         LOG_S("subject", reminder->subject),
 	         LOG_S("code", operation->task->failure.code));

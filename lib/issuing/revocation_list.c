@@ -155,8 +155,8 @@ read_before(struct operation *operation, struct revocations *list)
 	return FAIL_NONE;
 }
 
-/* Covers the crowds of revoked licences, some customers at a time, as a statement's time is
- * limited. */
+/* Replaces the list entries of a customer with more than REVOCATIONS_NAMED_MAX revoked licences by one
+ * `revoked_before` entry, some customers at a time, as a statement's time is limited. */
 static enum fail
 compact(struct operation *operation)
 {
@@ -182,7 +182,8 @@ prepare(struct operation *operation, int64_t number)
 
 	TRY(db_run(operation->db, task, &statements[PRUNE], PARAMETERS(ended), NULL));
 	TRY(compact(operation));
-	/* A crowd stays when an older licence is in use. Honest customers have no larger one. */
+	/* One entry is not enough while an older licence of the customer is in use. With more entries
+	 * than an honest customer can have, the older licences are revoked, too. */
 	TRY(db_run(operation->db, task, &statements[SUPERSEDE],
 	           PARAMETERS(param_now(operation),
 	                      param_int(task, license_in_use_max(operation))),

@@ -1,5 +1,5 @@
--- Revokes the licences in use that keep a crowd of revoked licences from being covered by one
--- entry: those that are older than the newest licence of the crowd. Tells their customers of it.
+-- Revokes the licences in use that keep the many revoked licences of a customer from being replaced by one
+-- entry of the list: the ones older than its newest revoked licence. Writes an event to each customer.
 --
 -- $1 now  $2 the number of licences that the list may name of a customer in spite of older ones
 

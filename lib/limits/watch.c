@@ -20,7 +20,7 @@ static const char devices[] = "maxDevices", over_suffix[] = "/over";
 
 struct watched {
 	const char *customer_id;
-	const char *levels; /* NULL: nothing is told of what is reached now */
+	const char *levels; /* NULL: no event is written of what is reached now */
 };
 
 extern const char limits_watch_looked_sql[]; /* watch_looked.sql */
@@ -189,7 +189,7 @@ tell(struct operation *operation, const char *customer_id, enum event_type type,
 	                        data_of(operation, limit, percent), NULL);
 }
 
-/* The share of the limit that was told at the last look. */
+/* The share of the limit that had an event at the last look. */
 static int64_t
 told_before(const struct json_view *levels, const char *name)
 {

@@ -3,8 +3,8 @@
  * use than its plan covers.
  *
  * The fold marks the customers whose use has changed, a trigger those whose limits have (migration 38).
- * The jobs look at each of these at most every five minutes. A share is told again after the use fell
- * below it, but once a day (UTC) at most; of a sum over the month once a month.
+ * The jobs look at each of these at most every five minutes. An event of a share is written again after the
+ * use fell below it, but once a day (UTC) at most; for a sum over the month once a month.
  */
 #pragma once
 

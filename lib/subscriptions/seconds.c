@@ -8,7 +8,7 @@
 
 struct second {
 	const char *stripe_subscription_id;
-	bool counts_less; /* something else counts now */
+	bool counts_less; /* another subscription or a contract counts now */
 	bool unpaid;      /* its period: Stripe would credit the rest all the same */
 	struct instant contract_starts_at;
 };

@@ -67,7 +67,7 @@ enum fail webhook_endpoint_update(struct operation *operation, const char *endpo
                                   const struct webhook_endpoint_change *change,
                                   struct webhook_endpoint *out) MUST_CHECK;
 
-/* Nothing is sent to it any more; a job removes its rows. */
+/* Deletes the endpoint: no further event is sent to it, and a job removes its rows. */
 enum fail webhook_endpoint_delete(struct operation *operation,
                                   const char *endpoint_id) MUST_CHECK;
 

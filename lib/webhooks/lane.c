@@ -99,7 +99,7 @@ open_secrets(struct lane *lane, struct arena *arena, const struct webhook_keys *
 	return true;
 }
 
-/* Between the two bounds, as many as were answered since the last look, twice. */
+/* Twice the answers since the last look, between WINDOW_MIN and WINDOW_MAX. */
 static int64_t
 next_window(const struct lane *lane)
 {

@@ -28,7 +28,7 @@ struct lane {
 	bool open; /* the endpoint is enabled and its secret is known */
 	bool more; /* a delivery may be due */
 	bool news; /* events lie behind its cursor */
-	bool seen; /* by the look that goes on */
+	bool seen; /* in the newest list of endpoints */
 	uint8_t secrets[2][WEBHOOK_SECRET_SIZE];
 	size_t secret_count;
 	uint8_t sealed[64]; /* the beginnings of the sealed secrets that were opened */
@@ -40,16 +40,16 @@ struct lane {
 	size_t waiting;
 	size_t running;
 	size_t unrecorded; /* answers that are not in the database yet */
-	int64_t window;    /* so many are taken ahead */
+	int64_t window;    /* the most that are taken ahead */
 	int64_t answered;  /* since the last look */
-	int64_t asked;     /* of a take that goes on: so many rows have not come */
+	int64_t asked;     /* rows that the running statement still has to return */
 };
 
 enum { LANES_MAX = 2 * WEBHOOK_ENDPOINTS_MAX };
 
 struct lanes {
 	struct lane items[LANES_MAX];
-	size_t first; /* that is asked next */
+	size_t first; /* index of the lane that lanes_ask() begins with */
 };
 
 /* Makes the lanes those of the targets. Others are closed: what they have taken is forgotten, so that its

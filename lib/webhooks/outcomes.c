@@ -226,8 +226,8 @@ health_of(struct batch *batch, struct lane *lane)
 	return &batch->health[place];
 }
 
-/* A test tells nothing of the endpoint, nor does an answer of a URL that it had before, nor an event that was
- * not sent. */
+/* The health of an endpoint does not depend on tests, on answers from an earlier URL, or on events that were not
+ * sent. */
 static bool
 counts_as_health(const struct delivery *delivery)
 {
@@ -249,7 +249,7 @@ gather(const struct outcomes *outcomes, struct operation *operation, struct batc
 	}
 }
 
-/* The outcomes in one transaction with what they mean for the endpoints. Mostly they mean nothing new. */
+/* Records the outcomes; if the health of an endpoint changes, in one transaction with that. */
 static enum fail
 write_batch(struct operation *operation, struct batch *batch)
 {

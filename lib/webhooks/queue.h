@@ -91,8 +91,8 @@ struct webhook_health {
 	struct instant paused_until;
 };
 
-/* Writes it down, if this is still the endpoint's URL: else what waits is due at the new one. An endpoint that
- * is gone, or has failed for five days, is disabled, with an event and an entry in the audit trail. All that waits
+/* Stores the health, unless the URL was changed meanwhile: then pending deliveries become due at the new URL. An
+ * endpoint that is gone, or has failed for five days, is disabled, with an event and an entry in the audit trail. All that waits
  * for one that failed for a minute and answers again is due now. */
 enum fail webhook_health_write(struct operation *operation,
                                const struct webhook_health *health) MUST_CHECK;

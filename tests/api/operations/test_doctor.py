@@ -217,11 +217,29 @@ def test_a_server_that_may_lose_data(healthy):
     assert "pg_checksums" in wrong["checksums"]["cure"]
 
 
+def test_a_slot_without_a_standby(healthy):
+    """A slot whose standby is away keeps log until the disk is full. This is a warning: the standby may be
+    new."""
+    def archive():
+        checks = json.loads(healthy.run("doctor", "--json").stdout)["checks"]
+        return next(one for one in checks if one["check"] == "archive")
+
+    healthy.cluster.sql("SELECT pg_create_physical_replication_slot('gone', true)")
+    try:
+        found = archive()
+        assert found["state"] == "warning" and "standby that is away" in found["detail"]
+        assert "pg_drop_replication_slot" in found["cure"]
+    finally:
+        healthy.cluster.sql("SELECT pg_drop_replication_slot('gone')")
+    assert archive()["state"] == "ok"
+
+
 def test_a_writable_database(healthy):
     """Each check prints its own detail, not that of the check before it."""
     checks = json.loads(healthy.run("doctor", "--json").stdout)["checks"]
     details = {one["check"]: one["detail"] for one in checks}
     assert details["writable"] == "yes"
+    assert details["tls"] == "PostgreSQL is on this host"
 
 
 def test_a_read_only_database(healthy):

@@ -9,6 +9,7 @@
 #include <sys/un.h>
 
 #include "base/text.h"
+#include "db/server.h"
 
 static struct db *db;
 
@@ -330,6 +331,17 @@ START_TEST(test_free)
 }
 END_TEST
 
+/* doctor asks for TLS only where the connection leaves the host. */
+START_TEST(test_remote)
+{
+	ck_assert(!server_is_remote(NULL) && !server_is_remote("") &&
+	          !server_is_remote("/run"));
+	ck_assert(!server_is_remote("127.0.0.1") && !server_is_remote("::1"));
+	ck_assert(server_is_remote("192.0.2.7") && server_is_remote("2001:db8::1"));
+	ck_assert(server_is_remote("12.7.0.1"));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -349,6 +361,7 @@ main(void)
 	tcase_add_test(tcase, test_the_last_good_host_first);
 	tcase_add_test(tcase, test_pause);
 	tcase_add_test(tcase, test_free);
+	tcase_add_test(tcase, test_remote);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
 }
