@@ -49,39 +49,39 @@ static const int64_t time_slice_us = 2000000;
 enum { ARENA_LIMIT = 64 * 1024 * 1024, BATCH = 500 };
 
 static const struct job local_items[] = {
-        {"fold_usage", 0, usage_fold_run, METRIC_USAGE_FOLDED},
-        {"chain_audit", 0, audit_chain_run, METRIC_COUNT},
-        {"sign_audit_head", 300, audit_heads_run, METRIC_COUNT},
-        {"revoke_distrusted", 0, signing_key_revoke_distrusted, METRIC_COUNT},
-        {"sign_revocations", 0, revocation_list_run, METRIC_COUNT},
-        {"fill_customer_keys", 5, customer_keys_fill, METRIC_COUNT},
-        {"end_contracts", 5, contract_run_ends, METRIC_COUNT},
-        {"watch_clock", 60, reminders_watch_clock, METRIC_COUNT},
-        {"tell_trial_ends", 1, trial_run_ends, METRIC_COUNT},
-        {"tell_contract_ends", 1, contract_run_endings, METRIC_COUNT},
-        {"tell_license_ends", 1, license_run_ends, METRIC_COUNT},
-        {"tell_usage", 1, usage_watch_run, METRIC_COUNT},
-        {"erase_events", 1, account_erase_run, METRIC_COUNT},
-        {"prune_event_keys", 300, event_keys_prune, METRIC_COUNT},
-        {"settle_revenue", 5, revenue_run, METRIC_COUNT},
-        {"count_use_of_all", 3, analytics_usage_run, METRIC_COUNT},
-        {"expire_trials", 5, subscription_expire_trials, METRIC_TRIALS_EXPIRED},
-        {"prune_stripe_events", 300, stripe_event_prune, METRIC_COUNT},
-        {"prune_stripe_calls", 300, stripe_call_prune, METRIC_COUNT},
-        {"prune_audit_counts", 3600, audit_prune_counts, METRIC_COUNT},
-        {"prune_idempotency_keys", 60, idempotency_prune, METRIC_COUNT},
-        {"prune_sessions", 60, session_prune, METRIC_COUNT},
-        {"prune_webhooks", 60, webhook_prune, METRIC_COUNT},
-        {"publish_revocations", 0, revocation_publish_run, METRIC_COUNT},
-        {"revoke_unpaid_licenses", 60, license_revoke_unpaid, METRIC_COUNT},
-        {"forget_license_tokens", 300, license_forget_tokens, METRIC_COUNT},
-        {"keep_event_clock", 10, event_keep_clock, METRIC_COUNT},
-        {"make_event_months", 3600, event_make_months, METRIC_COUNT},
-        {"drop_event_months", 3600, event_drop_months, METRIC_COUNT},
-        {"make_usage_months", 3600, usage_make_months, METRIC_COUNT},
-        {"count_usage_days", 60, usage_backfill_run, METRIC_COUNT},
-        {"drop_usage_months", 3600, usage_drop_months, METRIC_COUNT},
-        {"prune_usage_ids", 60, usage_prune_ids, METRIC_COUNT},
+        {"fold_usage", 0, usage_fold_run, METRIC_USAGE_FOLDED, USAGE_FOLD_ROWS_MAX},
+        {"chain_audit", 0, audit_chain_run, METRIC_COUNT, 1},
+        {"sign_audit_head", 300, audit_heads_run, METRIC_COUNT, 1},
+        {"revoke_distrusted", 0, signing_key_revoke_distrusted, METRIC_COUNT, 1},
+        {"sign_revocations", 0, revocation_list_run, METRIC_COUNT, 1},
+        {"fill_customer_keys", 5, customer_keys_fill, METRIC_COUNT, 1},
+        {"end_contracts", 5, contract_run_ends, METRIC_COUNT, 1},
+        {"watch_clock", 60, reminders_watch_clock, METRIC_COUNT, 1},
+        {"tell_trial_ends", 1, trial_run_ends, METRIC_COUNT, 1},
+        {"tell_contract_ends", 1, contract_run_endings, METRIC_COUNT, 1},
+        {"tell_license_ends", 1, license_run_ends, METRIC_COUNT, 1},
+        {"tell_usage", 1, usage_watch_run, METRIC_COUNT, 1},
+        {"erase_events", 1, account_erase_run, METRIC_COUNT, 1},
+        {"prune_event_keys", 300, event_keys_prune, METRIC_COUNT, 1},
+        {"settle_revenue", 5, revenue_run, METRIC_COUNT, 1},
+        {"count_use_of_all", 3, analytics_usage_run, METRIC_COUNT, 1},
+        {"expire_trials", 5, subscription_expire_trials, METRIC_TRIALS_EXPIRED, 1},
+        {"prune_stripe_events", 300, stripe_event_prune, METRIC_COUNT, 1},
+        {"prune_stripe_calls", 300, stripe_call_prune, METRIC_COUNT, 1},
+        {"prune_audit_counts", 3600, audit_prune_counts, METRIC_COUNT, 1},
+        {"prune_idempotency_keys", 60, idempotency_prune, METRIC_COUNT, 1},
+        {"prune_sessions", 60, session_prune, METRIC_COUNT, 1},
+        {"prune_webhooks", 60, webhook_prune, METRIC_COUNT, 1},
+        {"publish_revocations", 0, revocation_publish_run, METRIC_COUNT, 1},
+        {"revoke_unpaid_licenses", 60, license_revoke_unpaid, METRIC_COUNT, 1},
+        {"forget_license_tokens", 300, license_forget_tokens, METRIC_COUNT, 1},
+        {"keep_event_clock", 10, event_keep_clock, METRIC_COUNT, 1},
+        {"make_event_months", 3600, event_make_months, METRIC_COUNT, 1},
+        {"drop_event_months", 3600, event_drop_months, METRIC_COUNT, 1},
+        {"make_usage_months", 3600, usage_make_months, METRIC_COUNT, 1},
+        {"count_usage_days", 60, usage_backfill_run, METRIC_COUNT, 1},
+        {"drop_usage_months", 3600, usage_drop_months, METRIC_COUNT, 1},
+        {"prune_usage_ids", 60, usage_prune_ids, METRIC_COUNT, 1},
 };
 
 void
@@ -278,14 +278,14 @@ run_job(struct api *api, struct arena *arena, const struct job_list *jobs,
 			report_failure(api, job->name, &task);
 		total += done;
 		arena_reset(arena);
-	} while (done > 0 && kind == FAIL_NONE && !should_stop() &&
+	} while (done >= job->full && kind == FAIL_NONE && !should_stop() &&
 	         clock_monotonic_us() < until_us);
 	if (job->counter != METRIC_COUNT)
 		metrics_add(api->metrics, job->counter, total);
 	if (total > 0 && !jobs->quiet)
 		log_line(LOG_LEVEL_INFO, "job done", LOG_S("job", job->name),
 		         LOG_I("rows", total));
-	return done == 0 || kind != FAIL_NONE;
+	return done < job->full || kind != FAIL_NONE;
 }
 
 /* Repeats LISTEN, which a new connection to the database does not have. */

@@ -11,6 +11,7 @@ struct job {
 	int64_t every_s;
 	enum fail (*run)(struct operation *operation, int64_t *done);
 	enum metric counter; /* of the rows; METRIC_COUNT: none */
+	int64_t full; /* rows of a full step; one that does fewer leaves the rest for the next round */
 };
 
 /* The jobs of one process, which run one after the other. */

@@ -5,10 +5,10 @@
 #include "notices/take.h"
 
 static const struct job items[] = {
-        {"make_notices", 0, notice_take_run, METRIC_COUNT},
-        {"make_digests", 60, notice_digest_run, METRIC_COUNT},
-        {"send_notices", 0, notice_send_run, METRIC_COUNT},
-        {"prune_notices", 300, notice_prune_run, METRIC_COUNT},
+        {"make_notices", 0, notice_take_run, METRIC_COUNT, 1},
+        {"make_digests", 60, notice_digest_run, METRIC_COUNT, 1},
+        {"send_notices", 0, notice_send_run, METRIC_COUNT, 1},
+        {"prune_notices", 300, notice_prune_run, METRIC_COUNT, 1},
 };
 
 static void

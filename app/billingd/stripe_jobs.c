@@ -16,14 +16,14 @@
 #include "sync/sweep.h"
 
 static const struct job items[] = {
-        {"stripe_calls", 0, stripe_resolve_run, METRIC_COUNT},
-        {"stripe_events", 0, stripe_inbox_run, METRIC_STRIPE_EVENTS_DONE},
-        {"plan_meter_events", 0, meter_run_enqueue, METRIC_COUNT},
-        {"send_meter_events", 0, meter_send_run, METRIC_METER_EVENTS_SENT},
-        {"compare_meters", 0, meter_run_compare, METRIC_COUNT},
-        {"scheduled_plans", 60, change_run_scheduled, METRIC_COUNT},
-        {"compare_events", 5, stripe_sweep_run_events, METRIC_COUNT},
-        {"compare_subscriptions", 5, stripe_sweep_run_subscriptions, METRIC_COUNT},
+        {"stripe_calls", 0, stripe_resolve_run, METRIC_COUNT, 1},
+        {"stripe_events", 0, stripe_inbox_run, METRIC_STRIPE_EVENTS_DONE, 1},
+        {"plan_meter_events", 0, meter_run_enqueue, METRIC_COUNT, 1},
+        {"send_meter_events", 0, meter_send_run, METRIC_METER_EVENTS_SENT, 1},
+        {"compare_meters", 0, meter_run_compare, METRIC_COUNT, 1},
+        {"scheduled_plans", 60, change_run_scheduled, METRIC_COUNT, 1},
+        {"compare_events", 5, stripe_sweep_run_events, METRIC_COUNT, 1},
+        {"compare_subscriptions", 5, stripe_sweep_run_subscriptions, METRIC_COUNT, 1},
 };
 
 enum { ACCOUNT_AGAIN_S = 3600, OTHER_ACCOUNT_AGAIN_S = 10, NO_ANSWER_AGAIN_S = 60 };

@@ -5,7 +5,7 @@
 #include "webhooks/sender.h"
 
 static const struct job items[] = {
-        {"send_webhooks", 0, webhook_send_run, METRIC_COUNT},
+        {"send_webhooks", 0, webhook_send_run, METRIC_COUNT, 1},
 };
 
 static void

@@ -7,7 +7,7 @@
 #include "counting/lost.h"
 
 /* A step's transaction holds the locks of its customers, for which only corrections wait. */
-enum { ROWS_AT_ONCE = 2000, DAYS_AT_ONCE = 1000, CUSTOMERS_AT_ONCE = 20 };
+enum { ROWS_AT_ONCE = USAGE_FOLD_ROWS_MAX, DAYS_AT_ONCE = 1000, CUSTOMERS_AT_ONCE = 20 };
 
 _Static_assert((int)USAGE_LOST_MAX >= (int)ROWS_AT_ONCE,
                "each instance that is folded as lost gets its event");

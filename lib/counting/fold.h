@@ -12,6 +12,9 @@
 
 #include "operation/operation.h"
 
+/* Reports that a step of usage_fold_run() folds at most. */
+enum { USAGE_FOLD_ROWS_MAX = 2000 };
+
 /* The reports that wait to be folded. */
 struct usage_figures {
 	int64_t pending;
