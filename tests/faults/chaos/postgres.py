@@ -60,8 +60,10 @@ class Postgres:
         watcher.start()
         try:
             self.stack.script("start", "postgres")
+        except BaseException:
+            up.append(None)  # ends the watcher
+            raise
         finally:
-            up or up.append(None)
             watcher.join()
         return up[0]
 
