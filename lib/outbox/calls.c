@@ -265,7 +265,9 @@ static enum fail
 tell_parked(struct operation *operation, const struct stripe_call *call, const char *error)
 {
 	const struct stripe_parked parked = {.kind = "call",
-	                                     .id = param_int(operation->task, call->call_id),
+	                                     .id = arena_printf(operation->task->arena,
+	                                                        "call:%lld",
+	                                                        (long long)call->call_id),
 	                                     .type = call->kind,
 	                                     .subject = call->subject,
 	                                     .customer_id = call->customer_id,

@@ -402,6 +402,12 @@ START_TEST(test_end)
 	fine(stripe_call_end(&operation, &parked, "parked", "by_hand"));
 	fine(stripe_call_end(&operation, &update, "failed", "late"));
 	ck_assert_str_eq(calls_now(), "customer_update:done/0 customer_update:parked/0*");
+	/* The event names it as the command that tries it again does. */
+	ck_assert_int_eq(count_of("SELECT count(*) FROM events e JOIN stripe_calls k "
+	                          "ON e.data ->> 'id' = 'call:' || k.call_id "
+	                          "WHERE e.type = 'stripe.parked' AND k.customer_id = ",
+	                          ""),
+	                 1);
 }
 END_TEST
 
