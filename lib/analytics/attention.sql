@@ -26,7 +26,8 @@ WITH found AS (
    FROM stripe_calls k WHERE k.state = 'parked' ORDER BY k.call_id LIMIT $2::bigint)
   UNION ALL
   (SELECT 'meter_event_parked', m.customer_id, m.meter_event_id, m.created_at, m.error
-   FROM meter_events m WHERE m.state = 'parked' ORDER BY m.created_at LIMIT $2::bigint)
+   FROM meter_events m WHERE m.state = 'parked' AND m.error IS DISTINCT FROM 'settled'
+   ORDER BY m.created_at LIMIT $2::bigint)
   UNION ALL
   (SELECT 'endpoint_disabled', NULL::text, w.endpoint_id, w.disabled_at, w.disabled_reason
    FROM webhook_endpoints w WHERE w.state = 'disabled' AND w.disabled_reason <> 'operator'

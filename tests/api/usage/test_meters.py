@@ -147,6 +147,12 @@ def test_days_are_sent_once(metered, customer):
     assert rows(metered, customer) == ["sent|10", "sent|12", "sent|4", "sent|9"]
 
 
+def waiting(stack):
+    """The subjects that wait for an operator."""
+    answer = expect(stack.api.owner.get("/api/analytics/attention"), 200)
+    return [found["subject"] for found in answer["items"]]
+
+
 def test_too_much_is_cancelled(metered, customer):
     wrong = use(customer, 3, 100)
     use(customer, 3, 1)
@@ -179,7 +185,9 @@ def test_too_much_is_cancelled(metered, customer):
     # Until an operator settles it.
     event = metered.sql("SELECT meter_event_id FROM meter_events WHERE state = 'parked' "
                         f"AND customer_id = '{customer.id}'")
+    assert event in waiting(metered)
     metered.billingctl("stripe", "settle", event)
+    assert event not in waiting(metered)
     done = metered.billingctl("stripe", "reconcile", "--dry-run", check=False)
     assert f"{customer.id} 20 -> 50" not in done.stdout
     demand(metered, "meter_days")
