@@ -114,8 +114,8 @@ const struct command stripe_commands[] = {
          .summary = "List the customers' subscriptions at a price that no plan has",
          .details = "These customers pay. A subscription that had a plan before keeps it; any "
                     "other\ngives no access. Name the plan with stripe map, or as metadata "
-                    "plan=... of the price "
-                    "or its product\nat Stripe, and run stripe reconcile.\n",
+                    "plan=... of the\nprice or its product at Stripe, and run stripe "
+                    "reconcile.\n",
          .options = limit_options},
         {"stripe", "map", "PRICE [PLAN]", run_stripe_map,
          CTL_DATABASE | CTL_CHANGES | CTL_RULES,

@@ -1,9 +1,9 @@
 -- Stores many reports with all that follows from them. One row for each report whose customer
--- exists: usage_id is NULL unless this statement stored it; too_many tells that the bound is reached; the columns "first" are those of
--- the report that was stored under its report_id.
+-- exists: usage_id is NULL unless this statement stored it; too_many tells that the bound of new
+-- instances refused it; the columns "first" are those of the report that was stored under its report_id.
 --
 -- $1 the reports  $2 now  $3 the lease in milliseconds
--- $4 at most so many instances of a customer in a day that were never seen, and twice so many events
+-- $4 the most new instances of a customer in a day; its events of instances have twice that bound
 --
 -- Every part writes in the order of its keys, so that two batches never wait for each other in
 -- a circle. report.sql stores reports by the same rules; fold.sql counts them later.

@@ -3,11 +3,11 @@
 --
 -- $1 digest of the key  $2 customer  $3 instance  $4 active devices  $5 total devices  $6 metrics
 -- $7 reported_at  $8 report_id or NULL  $9 now  $10 end of the lease  $11 at most so many pending
--- $12 version or NULL  $13 at most so many instances a day that were never seen, and twice so many events
+-- $12 version or NULL  $13 the most new instances in a day; events of instances have twice that bound
 --
 -- Every part sees the rows as they were before, and what other parts return. All statements
--- take locks in one order: instance_counts, report ids, instances, usage_fleets, days, metrics, events. batch.sql stores
--- reports by the same rules, lib/limits/levels.sql reads the levels.
+-- take locks in one order: instance_counts, report ids, instances, usage_fleets, days, metrics, events.
+-- batch.sql stores reports by the same rules, lib/limits/levels.sql reads the levels.
 
 WITH caller AS MATERIALIZED (
   SELECT k.key_id, k.customer_id AS key_customer_id, k.role, k.digest, k.scopes,
@@ -49,7 +49,8 @@ stored AS (
   FROM fresh),
 
 -- A late report shows that its instance was there, not what it has now. It does not take up
--- again what was released since. An instance whose lease begins anew by a report is not activated. A report without a version leaves the one that is known.
+-- again what was released since. An instance whose lease begins anew by a report is not activated. A
+-- report without a version leaves the one that is known.
 seen AS (
   INSERT INTO instances AS i (customer_id, instance_id, first_seen_at, last_seen_at,
     lease_expires_at, latest_usage_id, latest_reported_at, active_devices, total_devices, metrics,
