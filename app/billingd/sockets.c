@@ -79,6 +79,13 @@ sockets_close_others(struct sockets *sockets, enum pool kept)
 	}
 }
 
+void
+sockets_attend(const struct sockets *sockets)
+{
+	for (size_t i = 0; i < POOL_COUNT; i++)
+		connections_attend(sockets->connections[i]);
+}
+
 bool
 sockets_match(const struct sockets *sockets, const struct app_settings *settings)
 {

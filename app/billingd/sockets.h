@@ -22,6 +22,9 @@ void sockets_unlink(const struct sockets *sockets);
  * closes all. */
 void sockets_close_others(struct sockets *sockets, enum pool kept);
 
+/* Gives workers the connections that they ask for. */
+void sockets_attend(const struct sockets *sockets);
+
 /* Whether the settings name the same paths. */
 bool sockets_match(const struct sockets *sockets, const struct app_settings *settings);
 
