@@ -300,6 +300,8 @@ store(struct operation *operation, struct usage_item *items, size_t count,
 		TRY(usage_report_batch(operation, items + from, batch));
 	}
 	for (size_t i = 0; i < count; i++) {
+		if (items[i].status == USAGE_TOO_MANY)
+			return usage_fail_instances(operation);
 		out->created += items[i].status == USAGE_CREATED;
 		out->duplicates += items[i].status == USAGE_DUPLICATE;
 	}

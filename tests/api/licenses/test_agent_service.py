@@ -230,6 +230,12 @@ def test_usage_by_file(agent, stack, api, tmp_path):
         assert done.returncode in statuses, done.stdout + done.stderr
         return done.returncode, json.loads(done.stdout) if done.stdout else done.stderr
 
+    # Beyond the day's bound of new instances nothing of a file is imported, and it can be imported later.
+    stack.sql("INSERT INTO instance_counts VALUES "
+              f"('{agent.customer.id}', (now() AT TIME ZONE 'UTC')::date + 1, 20000)")
+    status, got = take(1, statuses=(1, 2))
+    assert "new instances" in str(got)
+    stack.sql(f"DELETE FROM instance_counts WHERE customer_id = '{agent.customer.id}'")
     status, got = take(1)
     assert status == 0 and (got["created"], got["duplicates"], got["refused"]) == (1, 0, 0)
     status, got = take(1)
