@@ -19,6 +19,17 @@ enum {
 	CONNECT_TIMEOUT_MS = 10000
 };
 
+/* Reports that the service wants later do not delay the next licence and revocation list. */
+static void
+report(struct session *session)
+{
+	int64_t interval_s = session->settings->refresh_minutes * 60;
+
+	session_report(session);
+	if (session->sync.retry_after_s > interval_s)
+		session->sync.retry_after_s = interval_s;
+}
+
 static void
 run_session(struct session *session)
 {
@@ -41,7 +52,7 @@ run_session(struct session *session)
 	}
 	session_refresh(session);
 	if (session->sync.outcome != SYNC_UNREACHABLE)
-		session_report(session);
+		report(session);
 	http_client_free(session->client);
 	license_cache_release(&session->cache);
 }

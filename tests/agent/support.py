@@ -56,6 +56,7 @@ class Vendor:
         self.sends = 0            # how many reports came, repeated ones too
         self.requests = []        # (method, path, status)
         self.refuse_reports = False
+        self.reports_wait = None  # seconds that reports have to wait, told with 429
         self.lose_answers = 0     # reports are taken, but the answer is lost
         self.list_is_blocked = False
         self.metrics = None       # the metrics that the service knows, by name
@@ -150,6 +151,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             else:
                 self.answer(200, {"license": vendor.token, "customer_id": CUSTOMER,
                                   "plan": "professional", "status": "active"}, ETag=etag)
+        elif self.path == "/api/usage/reports" and vendor.reports_wait:
+            self.answer(429, {"error": "x", "code": "too_many_instances"}, Retry_After=str(vendor.reports_wait))
         elif self.path == "/api/usage/reports" and self.command == "POST":
             results = vendor.take_reports(json.loads(body))
             if vendor.lose_answers:

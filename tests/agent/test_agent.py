@@ -364,6 +364,19 @@ def test_once_on_a_full_disk(agent, vendor):
 KNOWN = {"messages": "sum", "storage_mb": "level"}
 
 
+def test_reports_that_wait_delay_no_licence(agent, vendor):
+    """The service takes the reports tomorrow only; the licence is fetched after the usual time."""
+    vendor.reports_wait = 86400
+    agent.run("usage", '{"total_devices": 9, "counts": {"messages": 1}}', statuses=(0,))
+    agent.once()
+    kept = json.loads((agent.state / "sync.json").read_text())
+    assert (kept["outcome"], kept["retry_after"]) == ("unreachable", 3600)
+    assert len(agent.unsent()) == 1
+    vendor.reports_wait = None
+    agent.once()
+    assert not agent.unsent() and vendor.counted("messages") == 1
+
+
 def test_unknown_metrics_are_refused_at_once(agent, vendor):
     """The agent asks the service what it knows, and names what it does not; nothing of it is kept."""
     agent.start()
