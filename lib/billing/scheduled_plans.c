@@ -7,11 +7,14 @@ static const struct column columns[] =
         COLUMNS(struct scheduled_plan, customer_id, subscription_id, stripe_subscription_id,
                 plan, quantity, addons, requested_for, begins_at);
 
-enum { SCHEDULE, DROP_SCHEDULED, POSTPONE, SCHEDULED };
+enum { SCHEDULE, MOVE, DROP_SCHEDULED, POSTPONE, SCHEDULED };
 
-/* The end of a period may move to an earlier time. Rows that are older than migration 058 have no
- * scheduled_for. */
-#define BEGINS_AT "LEAST(s.scheduled_for, s.current_period_ends_at)"
+/* Rows that are older than migration 058 have no scheduled_for, and an older billingd that schedules leaves
+ * what stood there. The end of a period may move to an earlier time. */
+#define REQUESTED_FOR                                                                          \
+	"CASE WHEN scheduled_for > scheduled_at THEN scheduled_for "                           \
+	"ELSE current_period_ends_at END"
+#define BEGINS_AT "LEAST(" REQUESTED_FOR ", current_period_ends_at)"
 
 static const struct statement statements[] = {
         [SCHEDULE] = {"subscription_schedule",
@@ -24,6 +27,11 @@ static const struct statement statements[] = {
                              "AND (scheduled_plan, scheduled_quantity, scheduled_addons, "
                              "  scheduled_for) IS DISTINCT FROM ($2, $4::bigint, $5::jsonb, "
                              "  COALESCE($6::timestamptz, current_period_ends_at))"},
+        /* Only the time: the customer may have replaced the plan meanwhile. */
+        [MOVE] = {"subscription_move_scheduled",
+                  .sql = "UPDATE subscriptions SET scheduled_for = $3 "
+                         "WHERE stripe_subscription_id = $1 AND scheduled_plan IS NOT NULL "
+                         "AND " REQUESTED_FOR " = $2"},
         [DROP_SCHEDULED] = {"subscription_drop_scheduled",
                             .sql = "UPDATE subscriptions SET scheduled_plan = NULL "
                                    "WHERE stripe_subscription_id = $1 AND plan = $2 "
@@ -32,16 +40,15 @@ static const struct statement statements[] = {
                       .sql = "UPDATE subscriptions SET scheduled_try_at = $2 "
                              "WHERE stripe_subscription_id = $1"},
         [SCHEDULED] = {"subscription_scheduled", ROWS_OF(struct scheduled_plan, columns),
-                       .sql = "SELECT s.customer_id, s.subscription_id, "
-                              "s.stripe_subscription_id, s.scheduled_plan AS plan, "
-                              "s.scheduled_quantity AS quantity, "
-                              "s.scheduled_addons::text AS addons, COALESCE(s.scheduled_for, "
-                              "  s.current_period_ends_at) AS requested_for, " BEGINS_AT
-                              " AS begins_at "
-                              "FROM subscriptions s WHERE s.scheduled_plan IS NOT NULL "
+                       .sql = "SELECT customer_id, subscription_id, "
+                              "stripe_subscription_id, scheduled_plan AS plan, "
+                              "scheduled_quantity AS quantity, "
+                              "scheduled_addons::text AS addons, " REQUESTED_FOR
+                              " AS requested_for, " BEGINS_AT " AS begins_at "
+                              "FROM subscriptions WHERE scheduled_plan IS NOT NULL "
                               "AND " BEGINS_AT " <= $1 "
-                              "AND (s.scheduled_try_at IS NULL OR s.scheduled_try_at <= $2) "
-                              "ORDER BY " BEGINS_AT ", s.subscription_id LIMIT 1"},
+                              "AND (scheduled_try_at IS NULL OR scheduled_try_at <= $2) "
+                              "ORDER BY " BEGINS_AT ", subscription_id LIMIT 1"},
 };
 
 const struct statement_list scheduled_plan_statements = STATEMENT_LIST(statements);
@@ -61,6 +68,19 @@ subscription_schedule(struct operation *operation, const char *stripe_subscripti
 	return db_run(operation->db, task, &statements[SCHEDULE],
 	              PARAMETERS(stripe_subscription_id, plan, param_now(operation), quantity,
 	                         addons, param_time(task, begins_at)),
+	              NULL);
+}
+
+enum fail
+subscription_move_scheduled(struct operation *operation, const struct scheduled_plan *due,
+                            struct instant begins_at)
+{
+	struct task *task = operation->task;
+
+	return db_run(operation->db, task, &statements[MOVE],
+	              PARAMETERS(due->stripe_subscription_id,
+	                         param_time(task, due->requested_for),
+	                         param_time(task, begins_at)),
 	              NULL);
 }
 

@@ -24,6 +24,11 @@ enum fail subscription_schedule(struct operation *operation, const char *stripe_
                                 const char *plan, const struct purchase_change *change,
                                 struct instant begins_at) MUST_CHECK;
 
+/* Moves the beginning of what is scheduled, unless it was scheduled for another time meanwhile. */
+enum fail subscription_move_scheduled(struct operation *operation,
+                                      const struct scheduled_plan *due,
+                                      struct instant begins_at) MUST_CHECK;
+
 /* Drops a plan that was scheduled before `requested_at`, if the subscription has the plan that
  * was requested then. */
 enum fail subscription_drop_scheduled(struct operation *operation,

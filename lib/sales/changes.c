@@ -295,11 +295,11 @@ postpone(struct operation *operation, const struct scheduled_plan *due)
 }
 
 /* Chooses how the plan begins. Before the period ends nothing is credited. When the next period has begun
- * already, its rest is, once it is paid. A period that has become longer moves the beginning, which our row
- * may show later. `*waits`: it does not begin now. */
+ * already, its rest is, once it is paid. The plan waits for the end of a period that our row does not show
+ * yet, and a period that has become longer moves the beginning. `*waits`: it does not begin now. */
 static enum fail
 begin_scheduled(struct operation *operation, const struct scheduled_plan *due,
-                const struct plan_change *change, struct plan_terms *terms, bool *waits)
+                struct plan_terms *terms, bool *waits)
 {
 	const struct stripe_item *item = &terms->sold.item;
 	const struct instant *end = &item->period_end, *requested = &due->requested_for;
@@ -310,9 +310,8 @@ begin_scheduled(struct operation *operation, const struct scheduled_plan *due,
 		return FAIL_NONE;
 	}
 	if (item->period_start.known && item->period_start.ms < requested->ms &&
-	    end->ms > requested->ms)
-		TRY(subscription_schedule(operation, due->stripe_subscription_id,
-		                          change->new_plan, &change->purchase, *end));
+	    end->ms >= requested->ms)
+		TRY(subscription_move_scheduled(operation, due, *end));
 	else if (!plan_terms_owe(terms))
 		return FAIL_NONE;
 	*waits = true;
@@ -338,7 +337,7 @@ run_scheduled(struct operation *operation, const struct scheduled_plan *due)
 	if (plan_terms_are_present(&terms))
 		return subscription_schedule(operation, due->stripe_subscription_id, NULL, NULL,
 		                             INSTANT_NONE);
-	TRY(begin_scheduled(operation, due, &change, &terms, &waits));
+	TRY(begin_scheduled(operation, due, &terms, &waits));
 	return waits ? FAIL_NONE : change_now(operation, &terms);
 }
 

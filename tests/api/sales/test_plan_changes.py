@@ -210,7 +210,9 @@ def test_a_scheduled_plan_that_begins_late_is_credited(other_rules):
     customer = without_trial(other_rules)
     bought = buy(other_rules, customer, "professional")
     expect(ask(customer.client, "upgrade", customer.id, new_plan="starter"), 200)
-    other_rules.sql("UPDATE subscriptions SET current_period_ends_at = now() - interval '1 day' "
+    # The period for which it was scheduled is over, and Stripe's next one has begun.
+    other_rules.sql("UPDATE subscriptions SET current_period_ends_at = now() - interval '1 day', "
+              "scheduled_for = now() - interval '1 day', scheduled_at = now() - interval '2 days' "
               f"WHERE customer_id = '{customer.id}' AND NOT superseded")
     run_due_jobs(other_rules)
     wait_for(lambda: theirs(other_rules, bought)["plan"] == "starter")

@@ -555,6 +555,38 @@ START_TEST(test_scheduled_plan)
 }
 END_TEST
 
+static const struct {
+	struct scripted scheduled, due;
+} ahead[] = {
+        /* The renewal's event waits while the plan is scheduled. */
+        {PERIOD("1747000000", "1749000000", "paid"),
+         PERIOD("1747000000", "1749000000", "paid")},
+        /* The period becomes longer, and the event of that waits. */
+        {PERIOD("1744000000", "1747000000", "paid"),
+         PERIOD("1744000000", "1749000000", "paid")},
+};
+
+/* A plan waits for the end of its period though our row shows an earlier one. */
+START_TEST(test_scheduled_ahead_of_our_row)
+{
+	int64_t done;
+
+	billing.sales.downgrade_at_period_end = true;
+	store_synced("sub_1", "active");
+	SCRIPT(ahead[_i].scheduled);
+	ends(downgrade(), FAIL_NONE, NULL);
+	operation.now_ms = 1747000000000;
+	for (int i = 0; i < 3; i++) {
+		SCRIPT(ahead[_i].due, NOW);
+		done = 0;
+		fine(change_run_scheduled(&operation, &done));
+		ck_assert_int_eq(done, 1);
+		asked(LOOK);
+		operation.now_ms += 11 * 60 * SECOND_MS;
+	}
+}
+END_TEST
+
 /* Stripe shows a part of the items: the others are fetched before the plan's item is chosen. */
 START_TEST(test_items_on_further_pages)
 {
@@ -766,6 +798,7 @@ main(void)
 	tcase_add_loop_test(tcase, test_change, 0, ROWS(requests));
 	tcase_add_loop_test(tcase, test_change_of_an_unpaid_subscription, 0, ROWS(unpaid));
 	tcase_add_loop_test(tcase, test_scheduled_plan, 0, ROWS(begun));
+	tcase_add_loop_test(tcase, test_scheduled_ahead_of_our_row, 0, ROWS(ahead));
 	tcase_add_loop_test(tcase, test_change_again, 0, 3);
 	tcase_add_test(tcase, test_items_on_further_pages);
 	tcase_add_loop_test(tcase, test_negotiated_price, 0, ROWS(deals));
