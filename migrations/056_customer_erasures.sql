@@ -8,7 +8,8 @@ CREATE TABLE customer_erasures (
     position       bigint NOT NULL,
     number         bigint NOT NULL,
     until_position bigint NOT NULL,
-    until_number   bigint NOT NULL
+    until_number   bigint NOT NULL,
+    try_at         timestamptz NOT NULL DEFAULT now()
 );
 
 -- Takes the personal data out of a customer's events behind the place given, of `most` at a time and not

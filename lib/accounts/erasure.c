@@ -27,11 +27,16 @@ static const struct statement statements[] = {
                           "FROM events WHERE customer_id = $1 "
                           "ORDER BY position DESC, number DESC LIMIT 1 "
                           "RETURNING " SPAN_COLUMNS},
+        /* An erasure that fails, or ends with its process, is due again later, behind the others. */
         [NEXT] = {"erasure_next", ROW,
-                  .sql = "SELECT " SPAN_COLUMNS "FROM customer_erasures ORDER BY customer_id "
-                         "LIMIT 1 FOR UPDATE SKIP LOCKED"},
+                  .sql = "UPDATE customer_erasures SET try_at = $1::timestamptz + interval '1 "
+                         "minute' "
+                         "WHERE customer_id = (SELECT customer_id FROM customer_erasures "
+                         "  WHERE try_at <= $1::timestamptz ORDER BY try_at, customer_id LIMIT "
+                         "1 "
+                         "  FOR UPDATE SKIP LOCKED) RETURNING " SPAN_COLUMNS},
         [MOVE] = {"erasure_move",
-                  .sql = "UPDATE customer_erasures SET position = $2, number = $3 "
+                  .sql = "UPDATE customer_erasures SET position = $2, number = $3, try_at = $4 "
                          "WHERE customer_id = $1"},
         [END] = {"erasure_end", .sql = "DELETE FROM customer_erasures WHERE customer_id = $1"},
 };
@@ -53,7 +58,7 @@ erase(struct operation *operation, const struct erasure *erasure, int64_t *event
 		              NULL);
 	return db_run(operation->db, task, &statements[MOVE],
 	              PARAMETERS(customer_id, param_int(task, done.until.position),
-	                         param_int(task, done.until.number)),
+	                         param_int(task, done.until.number), param_now(operation)),
 	              NULL);
 }
 
@@ -76,10 +81,11 @@ account_erase_run(struct operation *operation, int64_t *erased)
 	bool found;
 
 	*erased = 0;
+	TRY(db_row(operation->db, operation->task, &statements[NEXT],
+	           PARAMETERS(param_now(operation)), &erasure, &found));
+	if (!found)
+		return FAIL_NONE;
 	TRY(db_begin(operation->db, operation->task));
-	TRY(db_row(operation->db, operation->task, &statements[NEXT], NO_PARAMETERS, &erasure,
-	           &found));
-	if (found)
-		TRY(erase(operation, &erasure, erased));
+	TRY(erase(operation, &erasure, erased));
 	return db_commit(operation->db, operation->task);
 }

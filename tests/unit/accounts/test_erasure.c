@@ -100,6 +100,35 @@ START_TEST(test_a_step_that_is_cut_off)
 }
 END_TEST
 
+/* An erasure that fails does not keep others waiting. */
+START_TEST(test_a_step_that_fails)
+{
+	int64_t erased;
+
+	add_events(ERASURE_EVENTS, "instance.lost", "{\"instance_id\": \"a\"}");
+	add_events(1, "customer.updated", "{\"company_name\": \"\\u0000\"}");
+	fine(account_delete(&operation, customer_id));
+	change("INSERT INTO customer_erasures SELECT 'zzz', -1, -1, 0, 0, try_at "
+	       "FROM customer_erasures WHERE customer_id = ",
+	       "");
+	operation.now_ms += SECOND_MS;
+	ck_assert_int_ne(account_erase_run(&operation, &erased), FAIL_NONE);
+	db_rollback_to(operation.db, 0);
+	task_clear(&task);
+	fine(account_erase_run(&operation, &erased));
+	ck_assert_int_eq(count_of("SELECT count(*) FROM customer_erasures WHERE customer_id = "
+	                          "'zzz' AND '' <> ",
+	                          ""),
+	                 0);
+	ck_assert_int_eq(count_of(ERASURES, ""), 1);
+	/* It is tried again. */
+	operation.now_ms += 60 * SECOND_MS;
+	ck_assert_int_ne(account_erase_run(&operation, &erased), FAIL_NONE);
+	db_rollback_to(operation.db, 0);
+	task_clear(&task);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -109,6 +138,7 @@ main(void)
 	tcase_add_test(tcase, test_many_events);
 	tcase_add_test(tcase, test_few_events);
 	tcase_add_test(tcase, test_a_step_that_is_cut_off);
+	tcase_add_test(tcase, test_a_step_that_fails);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
 }
