@@ -18,8 +18,10 @@ DECLARE
 BEGIN
     INSERT INTO instance_counts (customer_id, day, first_seen) VALUES (customer, today, 0)
         ON CONFLICT DO NOTHING;
-    SELECT CASE WHEN day = today THEN first_seen ELSE 0 END INTO before FROM instance_counts
-        WHERE customer_id = customer FOR NO KEY UPDATE;
+    -- A request of a day that has just ended counts for the new one. A later day is the mistake of a clock.
+    SELECT CASE WHEN day IN (today, today + 1) THEN day ELSE today END,
+        CASE WHEN day IN (today, today + 1) THEN first_seen ELSE 0 END INTO today, before
+        FROM instance_counts WHERE customer_id = customer FOR NO KEY UPDATE;
     admitted := greatest(least(wanted, most - before), 0);
     IF admitted > 0 THEN
         UPDATE instance_counts SET day = today, first_seen = before + admitted WHERE customer_id = customer;

@@ -13,7 +13,8 @@ CREATE FUNCTION instance_event_add(kind text, customer text, at timestamptz, con
     RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
     today  date := (at AT TIME ZONE 'UTC')::date;
-    so_far bigint := (SELECT i.events FROM instance_events i WHERE i.customer_id = customer AND i.day = today);
+    so_far bigint := (SELECT i.events FROM instance_events i
+        WHERE i.customer_id = customer AND i.day IN (today, today + 1));
 BEGIN
     IF so_far >= most THEN
         PERFORM event_add_once('instance.many', customer, at,
@@ -24,9 +25,11 @@ BEGIN
     IF NOT event_add_once(kind, customer, at, content, name) THEN
         RETURN false;
     END IF;
-    -- Behind the lock of the customer's row in event_sequences, as all that writes here.
+    -- Behind the lock of the customer's row in event_sequences, as all that writes here. A request of a day
+    -- that has just ended counts for the new one. A later day is the mistake of a clock.
     INSERT INTO instance_events AS i (customer_id, day, events) VALUES (customer, today, 1)
-        ON CONFLICT (customer_id) DO UPDATE SET day = excluded.day,
-        events = CASE WHEN i.day = excluded.day THEN i.events + 1 ELSE 1 END;
+        ON CONFLICT (customer_id) DO UPDATE
+        SET day = CASE WHEN i.day = today + 1 THEN i.day ELSE today END,
+        events = CASE WHEN i.day IN (today, today + 1) THEN i.events + 1 ELSE 1 END;
     RETURN true;
 END $$;

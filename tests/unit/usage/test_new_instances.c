@@ -53,6 +53,11 @@ START_TEST(test_of_a_day)
 	operation.now_ms += DAY_MS;
 	ck_assert(send("c", "c-1") && send("d", NULL) && !send("e", NULL) && send("a", NULL));
 	ck_assert_int_eq(count_of(INSTANCES, ""), 4);
+	/* A host whose request is of the day before does not empty the count. */
+	operation.now_ms -= DAY_MS;
+	ck_assert(!send("f", NULL));
+	operation.now_ms += DAY_MS;
+	ck_assert(!send("g", NULL));
 	task_clear(&task);
 }
 END_TEST
