@@ -6,8 +6,9 @@ import json
 import uuid
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
+from urllib3.exceptions import LocationParseError
 
 from support.document import load
 from support.generate import EFFORT, Request, mutate
@@ -96,8 +97,12 @@ def good_request(data, document, subject, operation):
 
 def send(client, request, method=None):
     """Sends the request; the client compares the answer with the document."""
-    return client.request(method or request.operation.method, request.address, data=request.data,
-                          headers=request.headers)
+    try:
+        return client.request(method or request.operation.method, request.address, data=request.data,
+                              headers=request.headers)
+    except LocationParseError:
+        # The client takes a path as "//::" for the name of a host, and sends nothing.
+        return reject()
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda o: o.id)
