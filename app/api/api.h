@@ -10,6 +10,7 @@
 #include "settings/settings.h"
 
 struct call;
+struct migration_list;
 struct share;
 
 /* The callers that may use a route. An owner may use every operators' route, a viewer those that
@@ -56,6 +57,7 @@ extern const size_t api_route_count;
 struct api {
 	const struct app_settings *settings;
 	struct billing billing;
+	const struct migration_list *migrations; /* that this program needs; NULL: not known */
 	struct db *db;
 	struct metrics *metrics;
 	enum pool pool;

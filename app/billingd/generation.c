@@ -17,7 +17,6 @@
 #include "billingd/jobs.h"
 #include "billingd/signing.h"
 #include "billingd/sold.h"
-#include "db/migrations.h"
 #include "db/server.h"
 #include "notices/send.h"
 #include "stripe/client.h"
@@ -32,8 +31,19 @@ enum { CHECK_FAILED = 1, CHECK_FINE = 2, CHECK_SELLS = 4, CHECK_LIVE = 8 };
 static const int64_t request_attempt_ms = 8000;
 static const int64_t job_attempt_ms = 30000;
 
+static enum fail
+load(struct task *task, const struct generation *before, struct generation *out)
+{
+	TRY(app_settings_load(task, out->config_path, 0, &out->settings));
+	TRY(app_settings_rules(task, &out->settings, &out->api.billing));
+	if (before == NULL)
+		return migrations_know(task, out->settings.migrations_dir, &out->migrations);
+	out->migrations = migrations_copy(task->arena, &before->migrations);
+	return FAIL_NONE;
+}
+
 struct generation *
-generation_load(const char *config_path, int64_t number,
+generation_load(const char *config_path, const struct generation *before,
                 void (*report)(const struct task *task))
 {
 	struct arena *arena = arena_new(ARENA_LIMIT);
@@ -41,14 +51,12 @@ generation_load(const char *config_path, int64_t number,
 	struct task task = {.arena = arena, .request_id = "start"};
 
 	generation->arena = arena;
-	generation->number = number;
+	generation->number = before == NULL ? 1 : before->number + 1;
 	generation->config_path = config_path;
 	generation->secrets = secrets_open();
 	if (generation->secrets < 0)
 		(void)task_fail(&task, FAIL_INTERNAL, "internal_error", "no memory");
-	else if (app_settings_load(&task, config_path, 0, &generation->settings) == FAIL_NONE &&
-	         app_settings_rules(&task, &generation->settings, &generation->api.billing) ==
-	                 FAIL_NONE)
+	else if (load(&task, before, generation) == FAIL_NONE)
 		return generation;
 	report(&task);
 	generation_free(generation);
@@ -66,12 +74,12 @@ generation_free(struct generation *generation)
 }
 
 static enum fail
-check_migrations(struct task *task, const struct app_settings *settings)
+check_migrations(struct task *task, const struct app_settings *settings,
+                 const struct migration_list *known)
 {
 	const struct db_options options = app_settings_db(settings, "billingd check");
 	const char *unreachable = server_unreachable(task->arena, &options);
-	struct migration *migrations;
-	size_t count, pending = 0;
+	size_t pending = 0;
 	struct db *db;
 	enum fail kind;
 
@@ -80,8 +88,7 @@ check_migrations(struct task *task, const struct app_settings *settings)
 		                 "the database cannot be reached, see DATABASE_URL: %s",
 		                 unreachable);
 	db = db_new(&options);
-	kind = migrations_read(db, task, settings->migrations_dir, &migrations, &count,
-	                       &pending);
+	kind = migrations_count_pending(db, task, known, &pending);
 	db_free(db);
 	TRY(kind);
 	if (pending > 0)
@@ -127,7 +134,7 @@ check_all(struct task *task, const struct generation *generation, struct billing
 	TRY(license_keys_load(task, settings->keys_dir, true, clock_now_ms(), &keys));
 	license_keys_release(&keys);
 	TRY(check_authorities(task, settings));
-	return check_migrations(task, settings);
+	return check_migrations(task, settings, &generation->migrations);
 }
 
 /* In the child: the exit status tells whether all is fine, and what the master must know of
@@ -368,6 +375,7 @@ describe(const struct child *child, struct api *out)
 	const struct generation *generation = child->generation;
 
 	out->settings = &generation->settings;
+	out->migrations = &generation->migrations;
 	out->metrics = child->metrics;
 	out->stripe_idle = child->stripe_idle;
 	out->key_changes = child->role->signs ? child->key_changes : NULL;

@@ -11,18 +11,22 @@
 #include <sys/types.h>
 
 #include "billingd/role.h"
+#include "db/migrations.h"
 
 struct generation {
 	struct arena *arena; /* owns everything below */
 	int64_t number;
 	const char *config_path;
+	struct migration_list migrations; /* that this program needs */
 	int secrets; /* the memory file of the secrets; the master never reads it */
 	struct app_settings settings; /* the secrets are "" until generation_enter() */
 	struct api api;               /* in the master the rules alone, without keys */
 };
 
-/* Loads settings and plans. NULL after printing the reason through `report`. */
-struct generation *generation_load(const char *config_path, int64_t number,
+/* Loads settings and plans. The first generation has the migrations of the folder, and each later one those
+ * of the one before, as the program stays the same whatever is built beside it. NULL after printing the
+ * reason through `report`. */
+struct generation *generation_load(const char *config_path, const struct generation *before,
                                    void (*report)(const struct task *task));
 void generation_free(struct generation *generation);
 

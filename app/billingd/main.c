@@ -100,7 +100,7 @@ start(const char *config_path, bool check_only)
 		fprintf(stderr, "billingd: no memory\n");
 		return 1;
 	}
-	generation = generation_load(config_path, 1, report);
+	generation = generation_load(config_path, NULL, report);
 	if (generation == NULL)
 		return 1;
 	if (api_fault() != NULL) {

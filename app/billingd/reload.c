@@ -91,8 +91,7 @@ reload_begin(struct reload *reload, struct children *children)
 	reload->again = reload->runs;
 	if (reload->runs)
 		return;
-	next = generation_load(reload->config_path, children->generation->number + 1,
-	                       report_reload);
+	next = generation_load(reload->config_path, children->generation, report_reload);
 	if (next == NULL)
 		return;
 	if (check(children, next))

@@ -15,7 +15,13 @@
 #include "base/text.h"
 #include "db/internal.h"
 
-enum { FILE_LIMIT = 1024 * 1024, VERSION_MAX = 999, TRIES = 10, PAUSE_US = 500000 };
+enum {
+	FILE_LIMIT = 1024 * 1024,
+	FOLDER_LIMIT = 64 * FILE_LIMIT,
+	VERSION_MAX = 999,
+	TRIES = 10,
+	PAUSE_US = 500000
+};
 
 /* How long this side waits for one migration: longer than any may take. */
 static const int64_t patience_ms = 7 * DAY_MS;
@@ -59,12 +65,6 @@ static const struct statement statements[] = {
 
 const struct statement_list migration_statements = STATEMENT_LIST(statements);
 
-/* The files of the folder, in order. */
-struct folder {
-	struct migration *items;
-	size_t count;
-};
-
 /* The version of NNN_name.sql, 0 for any other name. */
 static int64_t
 version_of(const char *name)
@@ -107,7 +107,7 @@ read_migration(struct task *task, const char *folder, const char *name, int64_t 
 }
 
 static enum fail
-read_folder(struct task *task, const char *path, struct folder *out)
+read_folder(struct task *task, const char *path, struct migration_list *out)
 {
 	const char *const *names;
 
@@ -122,9 +122,9 @@ read_folder(struct task *task, const char *path, struct folder *out)
 	return FAIL_NONE;
 }
 
-/* Records in the folder what the database has applied. A newer program has more. */
+/* Marks in the list what the database has applied. A newer program has more. */
 static enum fail
-compare(struct task *task, const struct folder *folder, const struct applied *rows,
+compare(struct task *task, const struct migration_list *folder, const struct applied *rows,
         size_t row_count)
 {
 	for (size_t i = 0; i < row_count; i++) {
@@ -145,7 +145,7 @@ compare(struct task *task, const struct folder *folder, const struct applied *ro
 }
 
 static enum fail
-read_applied(struct db *db, struct task *task, const struct folder *folder)
+read_applied(struct db *db, struct task *task, const struct migration_list *folder)
 {
 	struct presence table = {false};
 	struct applied *rows = NULL;
@@ -160,7 +160,7 @@ read_applied(struct db *db, struct task *task, const struct folder *folder)
 }
 
 static size_t
-count_pending(const struct folder *folder)
+count_pending(const struct migration_list *folder)
 {
 	size_t pending = 0;
 
@@ -170,10 +170,52 @@ count_pending(const struct folder *folder)
 }
 
 enum fail
+migrations_know(struct task *task, const char *folder, struct migration_list *out)
+{
+	struct arena *scripts = arena_new(FOLDER_LIMIT);
+	struct task reader = {.arena = scripts, .request_id = task->request_id};
+	struct migration_list files;
+	enum fail kind = read_folder(&reader, folder, &files);
+
+	if (kind == FAIL_NONE)
+		*out = migrations_copy(task->arena, &files);
+	else
+		kind = task_fail(task, kind, reader.failure.code, "%s", reader.failure.message);
+	arena_free(scripts);
+	return kind;
+}
+
+struct migration_list
+migrations_copy(struct arena *arena, const struct migration_list *list)
+{
+	struct migration_list out = {arena_array(arena, list->count, sizeof(*out.items)),
+	                             list->count};
+
+	for (size_t i = 0; i < list->count; i++)
+		out.items[i] = (struct migration){
+		        .version = list->items[i].version,
+		        .name = arena_copy(arena, list->items[i].name),
+		        .checksum = arena_copy(arena, list->items[i].checksum),
+		};
+	return out;
+}
+
+enum fail
+migrations_count_pending(struct db *db, struct task *task, const struct migration_list *known,
+                         size_t *pending)
+{
+	struct migration_list list = migrations_copy(task->arena, known);
+
+	TRY(read_applied(db, task, &list));
+	*pending = count_pending(&list);
+	return FAIL_NONE;
+}
+
+enum fail
 migrations_read(struct db *db, struct task *task, const char *folder, struct migration **out,
                 size_t *count, size_t *pending)
 {
-	struct folder files = {.items = NULL};
+	struct migration_list files = {.items = NULL};
 
 	TRY(read_folder(task, folder, &files));
 	TRY(read_applied(db, task, &files));
@@ -277,7 +319,7 @@ run_script(struct db *db, struct task *task, const struct migration *migration)
 
 /* Applies the migration unless another process did while this one waited for the lock. */
 static enum fail
-apply_locked(struct db *db, struct task *task, const struct folder *folder,
+apply_locked(struct db *db, struct task *task, const struct migration_list *folder,
              const struct migration *migration, size_t *applied)
 {
 	TRY(db_script(db, task, prepare_sql));
@@ -294,7 +336,7 @@ apply_locked(struct db *db, struct task *task, const struct folder *folder,
 }
 
 static enum fail
-apply_one(struct db *db, struct task *task, const struct folder *folder,
+apply_one(struct db *db, struct task *task, const struct migration_list *folder,
           const struct migration *migration, size_t *applied)
 {
 	enum fail kind = FAIL_NONE;
@@ -333,7 +375,8 @@ check_encoding(struct db *db, struct task *task)
 }
 
 static enum fail
-apply_all(struct db *db, struct task *task, const struct folder *folder, size_t *applied)
+apply_all(struct db *db, struct task *task, const struct migration_list *folder,
+          size_t *applied)
 {
 	TRY(check_encoding(db, task));
 	TRY(read_applied(db, task, folder));
@@ -347,7 +390,7 @@ enum fail
 migrations_apply(struct db *db, struct task *task, const char *folder, size_t *applied)
 {
 	int64_t timeout_ms = db->options.statement_timeout_ms;
-	struct folder files = {.items = NULL};
+	struct migration_list files = {.items = NULL};
 	enum fail kind;
 
 	*applied = 0;

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/failure.h"
 
+struct arena;
 struct db;
 struct statement_list;
 
@@ -16,7 +17,26 @@ struct migration {
 	struct instant applied_at; /* unknown while pending */
 };
 
+/* The migrations that a program knows: the files of a folder at one time, in order. */
+struct migration_list {
+	struct migration *items;
+	size_t count;
+};
+
 extern const struct statement_list migration_statements;
+
+/* Reads the folder alone, and leaves `sql` out. FAIL_INVALID "migration_invalid". */
+enum fail migrations_know(struct task *task, const char *folder,
+                          struct migration_list *out) MUST_CHECK;
+
+/* A copy in another arena, without `sql`. */
+struct migration_list migrations_copy(struct arena *arena, const struct migration_list *list);
+
+/* Counts the known migrations that the database lacks. A database may have more of them.
+ * FAIL_CONFLICT as migrations_read(). */
+enum fail migrations_count_pending(struct db *db, struct task *task,
+                                   const struct migration_list *known,
+                                   size_t *pending) MUST_CHECK;
 
 /* Reads the folder and the table schema_migrations (an absent table means: none applied).
  * `pending` counts those not applied. FAIL_INVALID "migration_invalid" for gaps and bad names;

@@ -9,6 +9,7 @@ import pytest
 from chaos.load import Ledger, Load, knock
 from chaos.postgres import Postgres, Session
 from chaos.processes import Daemon, LogTail, children, is_alive, kill
+from support.fcgi import ask
 from support.stack import VARIANT, wait_for
 
 STACK = {"WORKERS": 4, "STRIPE_WORKERS": 2}
@@ -167,8 +168,9 @@ def break_key(daemon):
 
 
 def break_migrations(daemon):
-    """Adds a migration that has not been applied."""
-    daemon.next_migration().write_text("SELECT 1;\n", encoding="ascii")
+    """Takes the last migration that the program needs from those that the database has applied."""
+    daemon.stack.sql("UPDATE schema_migrations SET version = -version WHERE version = "
+                     "(SELECT max(version) FROM schema_migrations)")
     return "billingctl migrate up"
 
 
@@ -192,11 +194,41 @@ def test_a_broken_configuration_keeps_the_old_one(stack, daemon, fault):
         daemon.plans.write_bytes(plans)
         daemon.write()
         (daemon.keys / "private-key.pem").chmod(0o600)
-        daemon.next_migration().unlink(missing_ok=True)
+        stack.sql("UPDATE schema_migrations SET version = -version WHERE version < 0")
     daemon.signal(signal.SIGHUP)
     tail.wait("reloaded")
     wait_for(lambda: not set(daemon.pids()[1:]) & set(before))
     assert stack.api.sign_up().license
+
+
+def test_a_newer_version_is_built_beside_a_running_one(stack, daemon):
+    """A migration that comes into the folder is for the next program: this one stays ready and reloads, also
+    when it has been applied. `migrate status` and a start of billingd tell of it."""
+    def migrations():
+        status, ready = ask(daemon.socket, "GET", "/health/ready")
+        return status, ready["checks"]["migrations"]
+
+    tail = LogTail(stack)
+    more = daemon.next_migration()
+    more.write_text("SELECT 1;\n", encoding="ascii")
+    folder = {"MIGRATIONS_DIR": str(more.parent)}
+    try:
+        wait_for(lambda: migrations() == (200, {"ok": True, "detail": "applied"}))
+        assert json.loads(stack.billingctl("--json", "migrate", "status", env=folder).stdout)["pending"] == 1
+        assert "billingctl migrate up" in daemon.attempt("--check").stderr
+        before = set(daemon.pids()[1:])
+        daemon.signal(signal.SIGHUP)
+        tail.wait("reloaded")
+        wait_for(lambda: not set(daemon.pids()[1:]) & before)
+        assert migrations() == (200, {"ok": True, "detail": "applied"})
+        stack.billingctl("migrate", "up", env=folder)
+        more.unlink()
+        assert migrations() == (200, {"ok": True, "detail": "applied"})
+        daemon.signal(signal.SIGHUP)
+        tail.wait("reloaded", 2)
+        assert migrations() == (200, {"ok": True, "detail": "applied"})
+    finally:
+        stack.sql(f"DELETE FROM schema_migrations WHERE name = '{more.name}'")
 
 
 def test_changes_take_effect_with_the_reload_only(stack, daemon):

@@ -181,6 +181,39 @@ START_TEST(test_once_and_in_order)
 }
 END_TEST
 
+static size_t
+count_pending_of(const struct migration_list *known)
+{
+	size_t pending = 0;
+
+	ck_assert_int_eq(migrations_count_pending(db, &task, known, &pending), FAIL_NONE);
+	return pending;
+}
+
+START_TEST(test_a_program_needs_the_files_of_its_start)
+{
+	struct migration_list known, copy;
+
+	write_file("001_first.sql", "CREATE TABLE a (n bigint)");
+	ck_assert_int_eq(migrations_know(&task, folder, &known), FAIL_NONE);
+	ck_assert_uint_eq(known.count, 1);
+	copy = migrations_copy(task.arena, &known);
+	ck_assert_uint_eq(count_pending_of(&known), 1);
+	ck_assert_uint_eq(apply(), 1);
+	write_file("002_second.sql", "CREATE TABLE b (n bigint)");
+	ck_assert_uint_eq(count_pending(), 1);
+	ck_assert_uint_eq(count_pending_of(&known), 0);
+	ck_assert_uint_eq(count_pending_of(&copy), 0);
+	ck_assert_uint_eq(apply(), 1);
+	write_file("001_first.sql", "CREATE TABLE a ()");
+	ck_assert_uint_eq(count_pending_of(&known), 0);
+	ck_assert_int_eq(migrations_know(&task, folder, &known), FAIL_NONE);
+	ck_assert_int_eq(migrations_count_pending(db, &task, &known, &(size_t){0}),
+	                 FAIL_CONFLICT);
+	ck_assert_str_eq(task.failure.code, "migration_changed");
+}
+END_TEST
+
 START_TEST(test_the_schema_of_this_project)
 {
 	struct migration *migrations = NULL;
@@ -412,6 +445,7 @@ main(void)
 	TCase *tcase = add_case(suite, "migrations", setup, teardown);
 
 	tcase_add_test(tcase, test_once_and_in_order);
+	tcase_add_test(tcase, test_a_program_needs_the_files_of_its_start);
 	tcase_add_test(tcase, test_the_schema_of_this_project);
 	tcase_add_loop_test(tcase, test_bad_folders, 0, ROWS(bad_folders));
 	tcase_add_test(tcase, test_missing_folder_and_strange_bytes);
