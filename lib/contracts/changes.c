@@ -289,15 +289,37 @@ store_version(struct operation *operation, const struct contract *before,
 	return FAIL_NONE;
 }
 
-/* Stripe keeps the currency of a subscription. */
+/* Whether Stripe bills the contract, and by another interval than the terms have. */
+static bool
+breaks_interval(const struct operation *operation, const struct contract *before,
+                const struct contract_terms *terms)
+{
+	const struct subscription *billed = &before->subscription;
+
+	return before->terms.starts_at.ms <= operation->now_ms &&
+	       billed->stripe_subscription_id != NULL &&
+	       !contract_terms_recur_alike(&before->terms, terms) &&
+	       (!text_equal(billed->interval, terms->interval) ||
+	        billed->interval_count != terms->interval_count);
+}
+
+/* Stripe keeps the currency of a subscription. With another interval it begins a period at once, and what
+ * was paid of the one that runs would be lost, or credited though it was not paid. */
 static enum fail
 check_new_price(struct operation *operation, const struct contract *before,
                 const struct contract *contract)
 {
-	return text_equal(before->billing, CONTRACT_MANUAL) ||
-	                       text_equal(before->terms.currency, contract->terms.currency)
-	               ? FAIL_NONE
-	               : task_fail_field(operation->task, "price", "must keep its currency");
+	if (text_equal(before->billing, CONTRACT_MANUAL))
+		return FAIL_NONE;
+	if (!text_equal(before->terms.currency, contract->terms.currency))
+		return task_fail_field(operation->task, "price", "must keep its currency");
+	return breaks_interval(operation, before, &contract->terms)
+	               ? fail_conflict(
+	                         operation, "interval_fixed",
+	                         "A contract that Stripe bills keeps its interval once it "
+	                         "has begun; end it with a period, and make one that "
+	                         "follows.")
+	               : FAIL_NONE;
 }
 
 /* Checks the new terms. The start of a contract that has begun is fixed, and a subscription at Stripe is

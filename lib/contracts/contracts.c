@@ -23,6 +23,8 @@
 	"s.customer_id AS \"subscription.customer_id\", "                                      \
 	"s.stripe_subscription_id AS \"subscription.stripe_subscription_id\", "                \
 	"s.plan AS \"subscription.plan\", s.status AS \"subscription.status\", "               \
+	"s.interval AS \"subscription.interval\", "                                            \
+	"s.interval_count AS \"subscription.interval_count\", "                                \
 	"s.trial_ends_at AS \"subscription.trial_ends_at\", "                                  \
 	"s.pause_resumes_at AS \"subscription.pause_resumes_at\", "                            \
 	"s.pause_ends_access_at AS \"subscription.pause_ends_access_at\", "                    \
@@ -41,14 +43,14 @@ static const struct column columns[] = COLUMNS(
         struct contract, contract_id, customer_id, billing, version, end_set_at, end_reason,
         created_at, updated_at, subscription.subscription_id, subscription.customer_id,
         subscription.stripe_subscription_id, subscription.plan, subscription.status,
-        subscription.trial_ends_at, subscription.pause_resumes_at,
-        subscription.pause_ends_access_at, subscription.hold_reason,
-        subscription.hold_ends_access_at, subscription.price_ends_access_at,
-        subscription.contract_id, subscription.starts_at, subscription.ends_at,
-        subscription.ended_at, subscription.version, terms.plan, terms.starts_at, terms.ends_at,
-        terms.amount_minor, terms.currency, terms.interval, terms.interval_count,
-        terms.features, terms.limits, terms.overage, terms.days_until_due, terms.reference,
-        terms.note);
+        subscription.interval, subscription.interval_count, subscription.trial_ends_at,
+        subscription.pause_resumes_at, subscription.pause_ends_access_at,
+        subscription.hold_reason, subscription.hold_ends_access_at,
+        subscription.price_ends_access_at, subscription.contract_id, subscription.starts_at,
+        subscription.ends_at, subscription.ended_at, subscription.version, terms.plan,
+        terms.starts_at, terms.ends_at, terms.amount_minor, terms.currency, terms.interval,
+        terms.interval_count, terms.features, terms.limits, terms.overage, terms.days_until_due,
+        terms.reference, terms.note);
 
 #define ROW ROWS_OF(struct contract, columns)
 

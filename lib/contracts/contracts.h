@@ -78,7 +78,8 @@ enum fail contract_create(struct operation *operation, const char *customer_id,
 
 /* Changes the terms: stores them as a new version. FAIL_CONFLICT "version_conflict" when the newest
  * version is not the one that the input names, "contract_ended", "contract_overlaps",
- * "subscription_exists", "nothing_to_change", "too_many_versions". */
+ * "subscription_exists", "nothing_to_change", "too_many_versions", "interval_fixed" for another interval
+ * of a price that Stripe bills already. */
 enum fail contract_amend(struct operation *operation, const char *customer_id,
                          const char *contract_id, const struct contract_input *input,
                          struct contract *out) MUST_CHECK;

@@ -290,12 +290,17 @@ contract_terms_write(struct json_out *json, const struct contract_terms *terms)
 }
 
 bool
+contract_terms_recur_alike(const struct contract_terms *a, const struct contract_terms *b)
+{
+	return text_equal(a->interval, b->interval) && a->interval_count == b->interval_count;
+}
+
+bool
 contract_terms_bill_alike(const struct contract_terms *a, const struct contract_terms *b)
 {
 	return a->amount_minor == b->amount_minor && text_equal(a->currency, b->currency) &&
-	       text_equal(a->interval, b->interval) && a->interval_count == b->interval_count &&
-	       a->days_until_due == b->days_until_due && a->starts_at.ms == b->starts_at.ms &&
-	       a->ends_at.ms == b->ends_at.ms;
+	       contract_terms_recur_alike(a, b) && a->days_until_due == b->days_until_due &&
+	       a->starts_at.ms == b->starts_at.ms && a->ends_at.ms == b->ends_at.ms;
 }
 
 bool

@@ -55,6 +55,9 @@ enum fail contract_terms_check(struct task *task, const char *billing,
 /* Writes the terms as members of the open object. */
 void contract_terms_write(struct json_out *json, const struct contract_terms *terms);
 
+/* Whether the prices are for one interval. */
+bool contract_terms_recur_alike(const struct contract_terms *a, const struct contract_terms *b);
+
 /* Whether Stripe bills one as the other: the same price, times and days until an invoice is due. */
 bool contract_terms_bill_alike(const struct contract_terms *a, const struct contract_terms *b);
 

@@ -165,15 +165,18 @@ find_item(const struct json_view *object, const struct contract *contract,
 }
 
 static bool
+has_interval(const struct json_view *item, const struct contract_terms *terms)
+{
+	return text_equal(stripe_text_of(item, "price.recurring.interval"), terms->interval) &&
+	       number_at(item, "price.recurring.interval_count") == terms->interval_count;
+}
+
+static bool
 has_price(const struct json_view *item, const struct contract_terms *terms)
 {
-	struct json_view at;
-
-	return json_view_find(item, "price", &at) &&
-	       number_at(&at, "unit_amount") == terms->amount_minor &&
-	       text_equal(stripe_text_of(&at, "currency"), terms->currency) &&
-	       text_equal(stripe_text_of(&at, "recurring.interval"), terms->interval) &&
-	       number_at(&at, "recurring.interval_count") == terms->interval_count;
+	return number_at(item, "price.unit_amount") == terms->amount_minor &&
+	       text_equal(stripe_text_of(item, "price.currency"), terms->currency) &&
+	       has_interval(item, terms);
 }
 
 /* Adds what the subscription lacks but for the price. */
@@ -195,7 +198,8 @@ add_lacks(const struct operation *operation, const struct contract *contract,
 		stripe_form_string(form, "trial_end", "now");
 }
 
-/* Sends what the subscription lacks of the newest terms. Another price counts from the next period. */
+/* Sends what the subscription lacks of the newest terms. Another price counts from the next period; in
+ * place of a price of 0 Stripe may begin a period with it at once, when there is nothing to credit. */
 static enum fail
 update(struct operation *operation, const struct bill *bill, const struct json_view *item,
        struct json_view *object)
@@ -221,7 +225,17 @@ update(struct operation *operation, const struct bill *bill, const struct json_v
 	                    expanded, object);
 }
 
-/* Sends what the subscription lacks; that of a contract that is over is cancelled. */
+/* Stores the subscription as it is. An operator has to look at it. */
+static enum fail
+park(struct operation *operation, const struct bill *bill, const struct json_view *object,
+     const char *why)
+{
+	TRY(store(operation, bill, object));
+	return stripe_call_end(operation, bill->call, "parked", why);
+}
+
+/* Sends what the subscription lacks; that of a contract that is over is cancelled. For another interval of
+ * a period that runs Stripe would invoice a new period at once and credit nothing. */
 static enum fail
 bring_in_line(struct operation *operation, const struct bill *bill, const char *id)
 {
@@ -239,8 +253,10 @@ bring_in_line(struct operation *operation, const struct bill *bill, const char *
 		TRY(stripe_cancel_enqueue(operation, bill->contract.customer_id, id,
 		                          stripe_cancel_parameters(operation)));
 	} else if (!find_item(&object, &bill->contract, &item)) {
-		TRY(store(operation, bill, &object));
-		return stripe_call_end(operation, bill->call, "parked", "price_unclear");
+		return park(operation, bill, &object, "price_unclear");
+	} else if (!has_interval(&item, &bill->contract.terms) &&
+	           !text_equal(subscription.status, "trialing")) {
+		return park(operation, bill, &object, "interval_fixed");
 	} else {
 		TRY(update(operation, bill, &item, &object));
 		TRY(store(operation, bill, &object));

@@ -114,6 +114,37 @@ def test_a_contract_that_begins_later(api, stack):
     assert the_one(stack, customer)["status"] == "canceled"
 
 
+def test_a_running_contract_keeps_its_interval(api, stack):
+    """Stripe would invoice the new interval at once and credit nothing of the period that runs."""
+    customer = api.sign_up()
+    _, path = make(api, customer)
+    theirs = the_one(stack, customer)
+    invoice, = expect(customer.client.get(f"/api/subscriptions/{customer.id}/invoices"),
+                      200)["invoices"]
+    stack.stripe.pay(invoice["id"], card="good")
+    settled(stack, customer.id)
+    yearly = {"price": {**PRICE, "amount_minor": 550000, "interval": "year"}}
+    for dry_run in (True, False):
+        expect(api.owner.patch(path, {"version": 1, "dry_run": dry_run, **yearly}), 409,
+               "interval_fixed")
+    quarterly = {"price": {**PRICE, "interval_count": 3}}
+    expect(api.owner.patch(path, {"version": 1, **quarterly}), 409, "interval_fixed")
+    assert the_one(stack, customer)["items"] == theirs["items"]
+    invoices = stack.stripe.call("GET", "/v1/invoices", {"customer": stripe_id(stack, customer)})
+    assert [(one["status"], one["total"]) for one in invoices["data"]] == [("paid", 50000)]
+
+    # A contract that follows has the other interval, also when it is amended before it begins.
+    end = at(20)
+    expect(api.owner.post(path + "/end", {"at": end}), 200)
+    following, path = make(api, customer, starts_at=end)
+    settled(stack, customer.id)
+    expect(api.owner.patch(path, {"version": 1, **yearly}), 200)
+    theirs, = [one for one in billed(stack, customer)
+               if one["metadata"]["contract_id"] == following["contract_id"]]
+    assert (theirs["status"], theirs["items"]["data"][0]["price"]["recurring"]["interval"]) == (
+        "trialing", "year")
+
+
 @pytest.mark.parametrize("kind", ["reset", "reset_after", "status_after"])
 @pytest.mark.parametrize("path", ["/v1/prices$", "/v1/subscriptions$"])
 def test_a_lost_answer(api, stack, kind, path):

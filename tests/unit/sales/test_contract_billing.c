@@ -57,19 +57,26 @@ only_contract(void)
 }
 
 static void
-make(void)
+make_beginning(struct instant starts_at)
 {
 	const char *price =
 	        "{\"amount_minor\":100,\"currency\":\"eur\",\"interval\":\"month\"}";
 	const struct contract_input input = {.plan = "enterprise",
 	                                     .billing = CONTRACT_STRIPE,
 	                                     .price = {object(price)},
+	                                     .starts_at = starts_at,
 	                                     .ends_at = INSTANT_MS(1771113600000)};
 
 	link_customer();
 	fine(contract_create(&operation, customer_id, &input, &contract));
 	only_contract();
 	operation.now_ms += SECOND_MS;
+}
+
+static void
+make(void)
+{
+	make_beginning(INSTANT_NONE);
 }
 
 static enum fail
@@ -233,6 +240,64 @@ START_TEST(test_an_item_of_others)
 	      "GET /v1/subscriptions/sub_c");
 	ck_assert_ptr_nonnull(strstr(world.asked[2].http.body, "=si_1&"));
 	ck_assert_ptr_null(strstr(world.asked[2].http.body, "si_x"));
+	ck_assert_str_eq(calls_now(), "contract:done, contract:done");
+}
+END_TEST
+
+static void
+amend_interval(int version, const char *interval, enum fail expected)
+{
+	const char *price = arena_printf(
+	        task.arena, "{\"amount_minor\":100,\"currency\":\"eur\",\"interval\":\"%s\"}",
+	        interval);
+	const struct contract_input input = {.version = version, .price = {object(price)}};
+	enum fail kind = contract_amend(&operation, customer_id, contract.contract_id, &input,
+	                                &contract);
+
+	ck_assert_int_eq(kind, expected);
+	if (kind == FAIL_CONFLICT)
+		ck_assert_str_eq(task.failure.code, "interval_fixed");
+	task_clear(&task);
+	again();
+}
+
+/* A running period keeps its interval, also when it is not known here that Stripe has begun it. */
+START_TEST(test_another_interval)
+{
+	make();
+	SCRIPT(NONE, BODY("{'id':'price_c'}"), SILENT);
+	ck_assert_int_ne(run(), FAIL_NONE);
+	amend_interval(1, "year", FAIL_NONE);
+	SCRIPT(LISTED, AT_STRIPE("active", "100"), END);
+	fine(run());
+	asked("GET /v1/subscriptions GET /v1/subscriptions/sub_c");
+	ck_assert_str_eq(calls_now(), "contract:pending stripe_error, "
+	                              "contract:parked interval_fixed");
+	status_is("active");
+	amend_interval(2, "month", FAIL_NONE);
+	SCRIPT(END);
+	fine(run());
+	SCRIPT(AT_STRIPE("active", "100"), AT_STRIPE("active", "100"));
+	fine(run());
+	asked("GET /v1/subscriptions/sub_c");
+	ck_assert_str_eq(calls_now(), "contract:done superseded, "
+	                              "contract:parked interval_fixed, contract:done");
+	amend_interval(3, "year", FAIL_CONFLICT);
+}
+END_TEST
+
+/* Until the contract begins, Stripe has a trial in place of a period. */
+START_TEST(test_another_interval_before_the_start)
+{
+	make_beginning(AT(3));
+	SCRIPT(NONE, BODY("{'id':'price_c'}"), AT_STRIPE("trialing", "100"));
+	fine(run());
+	amend_interval(1, "year", FAIL_NONE);
+	SCRIPT(AT_STRIPE("trialing", "100"), BODY("{'id':'price_d'}"),
+	       AT_STRIPE("trialing", "100"), AT_STRIPE("trialing", "100"));
+	fine(run());
+	asked("GET /v1/subscriptions/sub_c POST /v1/prices POST /v1/subscriptions/sub_c "
+	      "GET /v1/subscriptions/sub_c");
 	ck_assert_str_eq(calls_now(), "contract:done, contract:done");
 }
 END_TEST
@@ -437,6 +502,8 @@ main(void)
 	tcase_add_test(tcase, test_refusal);
 	tcase_add_test(tcase, test_amendment);
 	tcase_add_test(tcase, test_an_item_of_others);
+	tcase_add_test(tcase, test_another_interval);
+	tcase_add_test(tcase, test_another_interval_before_the_start);
 	tcase_add_test(tcase, test_an_unclear_item);
 	tcase_add_test(tcase, test_lost_answer_of_many);
 	tcase_add_test(tcase, test_superseded);
