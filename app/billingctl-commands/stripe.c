@@ -82,9 +82,13 @@ const struct command stripe_commands[] = {
          .example = "stripe dismiss evt_1f9xfSEu0E4GyCT5CaVRn9o2d --why \"a subscription of "
                     "the old shop\"",
          .summary = "Record that nothing is to be done about a parked event or call",
-         .details = "ID is an event, or a call (call:N). It no longer counts as parked and is "
-                    "not\n"
-                    "tried again; the audit trail records who did it, and why.\n",
+         .details =
+                 "ID is an event, or a call (call:N). It no longer counts as parked and is "
+                 "not\n"
+                 "tried again; the audit trail records who did it, and why. A subscription "
+                 "whose\n"
+                 "cancellation is dismissed is compared with Stripe in the next night: where\n"
+                 "Stripe goes on with it, its customer has access again.\n",
          .options = stripe_dismiss_options},
         {"stripe", "settle", "METER_EVENT", run_stripe_settle, CTL_DATABASE | CTL_CHANGES,
          .example = "stripe settle mev_3f0c9a7d5b1e48c2a6d4e8f01b2c3d4e",

@@ -22,11 +22,13 @@ enum {
 	PRUNE,
 	FORGET,
 	IS_PENDING,
+	CANCELLATION,
 	HAS_PENDING,
 	HAS_NEWER,
 	NEWEST
 };
 
+extern const char outbox_call_cancellation_sql[]; /* call_cancellation.sql */
 extern const char outbox_call_retry_parked_sql[]; /* call_retry_parked.sql */
 extern const char outbox_call_forget_sql[];       /* call_forget.sql */
 
@@ -59,6 +61,9 @@ static const struct statement statements[] = {
                 {"stripe_call_is_pending",
                  .sql = "SELECT FROM stripe_calls WHERE subject = $1 AND state = 'pending' "
                         "AND kind = COALESCE($2, kind) LIMIT 1"},
+        [CANCELLATION] = {"stripe_call_cancellation",
+                          ROWS_WITH(struct stripe_cancellation, pending, parked),
+                          .sql = outbox_call_cancellation_sql},
         [HAS_PENDING] = {"stripe_call_has_pending",
                          .sql = "SELECT FROM stripe_calls WHERE customer_id = $1 "
                                 "AND state = 'pending' AND kind = $2 LIMIT 1"},
@@ -153,6 +158,16 @@ stripe_call_is_pending(struct operation *operation, const char *kind, const char
                        bool *out)
 {
 	return exists(operation, IS_PENDING, PARAMETERS(subject, kind), out);
+}
+
+enum fail
+stripe_call_cancellation(struct operation *operation, const char *stripe_subscription_id,
+                         struct stripe_cancellation *out)
+{
+	bool found;
+
+	return db_row(operation->db, operation->task, &statements[CANCELLATION],
+	              PARAMETERS(stripe_subscription_id), out, &found);
 }
 
 enum fail

@@ -84,6 +84,24 @@ store_unknown(struct operation *operation, const char *customer_id,
 }
 
 enum fail
+stripe_sync_must_wait(struct operation *operation, const struct stripe_subscription *theirs,
+                      bool *out)
+{
+	struct stripe_cancellation cancellation;
+	struct synced_subscription ours;
+	bool known;
+
+	TRY(stripe_call_cancellation(operation, theirs->id, &cancellation));
+	*out = cancellation.pending;
+	if (cancellation.pending || !cancellation.parked ||
+	    stripe_status_is_final(theirs->status))
+		return FAIL_NONE;
+	TRY(subscription_sync_find(operation, theirs->id, &ours, &known));
+	*out = !known || stripe_status_is_final(ours.status);
+	return FAIL_NONE;
+}
+
+enum fail
 stripe_sync_store_subscription(struct operation *operation, const struct json_view *object,
                                const char *named_customer_id, const char **customer_id,
                                enum sync_result *out)
@@ -91,7 +109,7 @@ stripe_sync_store_subscription(struct operation *operation, const struct json_vi
 	struct sold_subscription subscription;
 	struct synced_subscription before;
 	const struct stripe_subscription *stripe = &subscription.stripe;
-	bool known, changed, deleted, cancelling;
+	bool known, changed, deleted, waits;
 	const char *named;
 
 	TRY(sold_subscription_complete(operation, object, &subscription));
@@ -113,9 +131,9 @@ stripe_sync_store_subscription(struct operation *operation, const struct json_vi
 	/* A cancellation may have been enqueued during the fetch; that locks the customer
 	 * too. */
 	TRY(customer_lock(operation, *customer_id, &deleted));
-	TRY(stripe_call_is_pending(operation, STRIPE_CANCEL, stripe->id, &cancelling));
+	TRY(stripe_sync_must_wait(operation, stripe, &waits));
 	*out = SYNC_WAITS;
-	if (cancelling)
+	if (waits)
 		return FAIL_NONE;
 	TRY(subscription_sync_store(operation, *customer_id, &subscription, &changed));
 	*out = changed ? SYNC_CHANGED : SYNC_SAME;
@@ -131,7 +149,7 @@ stripe_sync_subscription(struct operation *operation, const struct sync_target *
 
 	*customer_id = NULL;
 	TRY(stripe_lock(operation, target->id));
-	/* A cancellation of ours that Stripe has not received yet must not be undone here. */
+	/* Nothing is fetched that stripe_sync_must_wait() would not let us store. */
 	TRY(stripe_call_is_pending(operation, STRIPE_CANCEL, target->id, &cancelling));
 	if (cancelling) {
 		*out = SYNC_WAITS;

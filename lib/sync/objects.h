@@ -9,13 +9,14 @@
 
 #include "operation/operation.h"
 #include "stripe/client.h"
+#include "stripe/objects.h"
 
 /* The outcome of syncing an object. */
 enum sync_result {
 	SYNC_SAME,    /* our copy was up to date */
 	SYNC_CHANGED, /* our copy has changed */
 	SYNC_FOREIGN, /* it belongs to no customer of ours, or to nothing that we sell */
-	SYNC_WAITS    /* not stored: a call of ours that changes it is pending */
+	SYNC_WAITS /* not stored: Stripe has not carried out a call of ours that changes it */
 };
 
 /* The object to fetch. */
@@ -53,6 +54,12 @@ enum fail stripe_sync_meters(struct operation *operation, const struct sync_targ
  * there is one; `*found`. Its events may not have arrived yet. */
 enum fail stripe_sync_bought(struct operation *operation, const char *stripe_customer_id,
                              const char *customer_id, bool *found) MUST_CHECK;
+
+/* Whether `theirs` must not be stored, because Stripe has not carried out a cancellation of ours: it is
+ * pending, or it is parked while the subscription has ended here and not at Stripe. Otherwise access
+ * that was revoked would come back. */
+enum fail stripe_sync_must_wait(struct operation *operation,
+                                const struct stripe_subscription *theirs, bool *out) MUST_CHECK;
 
 /* Stores a subscription that has just been fetched. The caller has locked it. */
 enum fail stripe_sync_store_subscription(struct operation *operation,

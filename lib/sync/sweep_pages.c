@@ -9,7 +9,6 @@
 #include "base/text.h"
 #include "billing/customers.h"
 #include "outbox/account.h"
-#include "outbox/call_records.h"
 #include "outbox/fetch.h"
 #include "stripe/form.h"
 #include "subscriptions/bought.h"
@@ -19,6 +18,7 @@
 #include "subscriptions/unknown_prices.h"
 #include "sync/events.h"
 #include "sync/families.h"
+#include "sync/objects.h"
 #include "sync/price_plans.h"
 #include "json/view.h"
 
@@ -252,7 +252,7 @@ compare_subscription(struct operation *operation, struct stripe_sweep *sweep,
 	*id = theirs->id;
 	TRY(price_plans_find(operation, PRICES_METADATA, &sold));
 	TRY(subscription_sync_find(operation, theirs->id, &ours, &known));
-	TRY(stripe_call_is_pending(operation, STRIPE_CANCEL, theirs->id, &waits));
+	TRY(stripe_sync_must_wait(operation, theirs, &waits));
 	if (waits)
 		return FAIL_NONE;
 	if (known && compare_values(operation, sweep, &ours, &sold) == 0)

@@ -3,6 +3,7 @@
 
 #include "billing/customers.h"
 #include "outbox/account.h"
+#include "outbox/call_records.h"
 #include "outbox/enqueue.h"
 #include "payments/invoices.h"
 #include "sync/inbox.h"
@@ -160,6 +161,68 @@ START_TEST(test_ending)
 }
 END_TEST
 
+/* The subscription has ended here, and Stripe has refused to cancel it. */
+static void
+revoke_in_vain(void)
+{
+	store_synced("sub_1", "active");
+	flow_change("test_revoke",
+	            "UPDATE subscriptions SET status = 'canceled' WHERE customer_id = $1 "
+	            "AND stripe_subscription_id = $2",
+	            "sub_1");
+	fine(stripe_cancel_enqueue(&operation, customer_id, "sub_1", ""));
+	flow_change("test_park",
+	            "UPDATE stripe_calls SET state = $2, next_try_at = NULL "
+	            "WHERE customer_id = $1",
+	            "parked");
+}
+
+/* A revoked subscription does not come back while the cancellation waits for an operator. */
+static const struct {
+	const char *type, *status, *subscriptions;
+	bool is_dismissed;
+} revoked[] = {
+        {UPDATED, "active", "sub_1:canceled+ trial:canceled-", false},
+        {UPDATED, "active", "sub_1:active+ trial:canceled-", true},
+        /* The operator has cancelled it in Stripe's dashboard. */
+        {DELETED, "incomplete_expired", "sub_1:incomplete_expired+ trial:canceled-", false},
+};
+
+START_TEST(test_parked_cancellation)
+{
+	const struct stripe_call *calls;
+	size_t count;
+
+	revoke_in_vain();
+	fine(stripe_call_list(&operation, "parked", 10, &calls, &count));
+	ck_assert_uint_eq(count, 1);
+	if (revoked[_i].is_dismissed)
+		fine(stripe_call_dismiss(&operation, calls[0].call_id, "a mistake"));
+	receive(revoked[_i].type, "subscription", "sub_1", NULL);
+	SCRIPT({.status = 200,
+	        .body = arena_printf(task.arena,
+	                             "{'id':'sub_1','object':'subscription','customer':'cus_1',"
+	                             "'status':'%s','items':{'data':[{'price':{'id':'price_s'},"
+	                             "'current_period_end':1747000000}]}}",
+	                             revoked[_i].status)});
+	ck_assert_int_eq(run(), FAIL_NONE);
+	ck_assert_str_eq(events_now(), "evt_sub_1:done/1");
+	subscriptions_are(revoked[_i].subscriptions);
+}
+END_TEST
+
+/* A subscription that goes on here is stored although an earlier cancellation is parked. */
+START_TEST(test_parked_cancellation_of_live)
+{
+	revoke_in_vain();
+	store_synced("sub_1", "active");
+	receive(UPDATED, "subscription", "sub_1", NULL);
+	SCRIPT(BODY(SUBSCRIPTION("past_due", "price_s")));
+	ck_assert_int_eq(run(), FAIL_NONE);
+	subscriptions_are("sub_1:past_due+ trial:canceled-");
+}
+END_TEST
+
 #define INVOICE(status, paid)                                                                  \
 	"{'id':'in_1','object':'invoice','customer':'cus_1','status':'" status                 \
 	"','currency':'usd','created':1739580000,'amount_due':2900,'amount_paid':" paid        \
@@ -235,7 +298,8 @@ START_TEST(test_deletion_ends_others)
 	receive("invoice.updated", "invoice", "in_1", NULL);
 	flow_change("test_park",
 	            "UPDATE stripe_events SET state = 'parked', next_try_at = NULL, event_id = "
-	            "'evt_parked' WHERE $1 <> '' AND $2::text IS NULL",
+	            "'evt_parked', received_at = received_at - interval '1 second' "
+	            "WHERE $1 <> '' AND $2::text IS NULL",
 	            NULL);
 	receive("invoice.deleted", "invoice", "in_1", NULL);
 	SCRIPT(REFUSED(404));
@@ -388,6 +452,8 @@ main(void)
 	tcase_add_loop_test(tcase, test_subscription, 0, ROWS(subscription_events));
 	tcase_add_loop_test(tcase, test_owner, 0, 3);
 	tcase_add_test(tcase, test_ending);
+	tcase_add_loop_test(tcase, test_parked_cancellation, 0, ROWS(revoked));
+	tcase_add_test(tcase, test_parked_cancellation_of_live);
 	tcase_add_loop_test(tcase, test_invoice, 0, ROWS(invoice_events));
 	tcase_add_loop_test(tcase, test_invoice_deleted, 0, 2);
 	tcase_add_test(tcase, test_deletion_ends_others);

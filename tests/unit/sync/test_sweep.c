@@ -3,6 +3,7 @@
 #include "support/stripe_flow_fixture.h"
 
 #include "outbox/account.h"
+#include "outbox/enqueue.h"
 #include "payments/invoices.h"
 #include "subscriptions/subscriptions.h"
 #include "sync/sweep.h"
@@ -204,6 +205,27 @@ START_TEST(test_same)
 }
 END_TEST
 
+/* A subscription that was revoked here, and not cancelled at Stripe, does not become active again. */
+START_TEST(test_parked_cancellation)
+{
+	static const char *const found[] = {"", "sweep.subscription sub_1 sweep pending"};
+
+	store_synced("sub_1", "active");
+	flow_change("test_revoke",
+	            "UPDATE subscriptions SET status = 'canceled' WHERE customer_id = $1 "
+	            "AND stripe_subscription_id = $2",
+	            "sub_1");
+	fine(stripe_cancel_enqueue(&operation, customer_id, "sub_1", ""));
+	flow_change("test_park",
+	            "UPDATE stripe_calls SET state = $2, next_try_at = NULL "
+	            "WHERE customer_id = $1",
+	            _i == 0 ? "parked" : "failed");
+	SCRIPT(BODY("{'data':[" SUBSCRIPTION("active", "price_s") "]}"));
+	ck_assert_int_eq(run(stripe_sweep_run_subscriptions, 1), FAIL_NONE);
+	ck_assert_str_eq(events_now(), found[_i]);
+}
+END_TEST
+
 /* The event about another end of a pause was lost. */
 START_TEST(test_pause_that_changed)
 {
@@ -291,6 +313,7 @@ main(void)
 	tcase_add_loop_test(tcase, test_no_list, 0, 5);
 	tcase_add_test(tcase, test_other_account);
 	tcase_add_test(tcase, test_same);
+	tcase_add_loop_test(tcase, test_parked_cancellation, 0, 2);
 	tcase_add_loop_test(tcase, test_pause_that_changed, 0, 2);
 	tcase_add_test(tcase, test_invoices);
 	suite_add_tcase(suite, tcase);
