@@ -4,7 +4,7 @@ AGENT_DAEMON := $(call objects,$(call sources,app/agent))
 AGENT_SYNC := $(call objects,$(call sources,app/agent-sync))
 AGENT_LICENSING := $(call objects,$(filter lib/licensing/%.c,$(LICENSE_SOURCES)))
 AGENT_BASE := $(call objects,$(addprefix lib/base/,arena.c arena_exit.c clock.c digest.c encoding.c \
-	failure.c file.c file_key.c log.c nearest.c options.c random.c secrets.c settings.c text.c wire.c) \
+	failure.c file.c file_key.c log.c suggestion.c options.c random.c secrets.c settings.c text.c wire.c) \
 	$(addprefix lib/json/,gate.c out.c scan.c view.c))
 AGENT_HTTP := $(call objects,lib/http/client.c lib/http/easy.c)
 AGENTS := $(BUILD)/billing-agent $(BUILD)/billing-agent-sync

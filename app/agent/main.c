@@ -9,9 +9,9 @@
 #include "agent/bundle.h"
 #include "base/arena.h"
 #include "base/log.h"
-#include "base/nearest.h"
 #include "base/options.h"
 #include "base/secrets.h"
+#include "base/suggestion.h"
 #include "base/version.h"
 
 enum { ARENA_MAX = 64 * 1024 * 1024, EXIT_FAULT = 1, EXIT_USAGE = 2, EXIT_UNLICENSED = 3 };
@@ -231,12 +231,12 @@ enum { COMMANDS = sizeof(commands) / sizeof(*commands) };
 static const struct command *
 find_command(int count, char **words)
 {
-	struct nearest nearest = nearest_begin(words[0], strlen(words[0]));
+	struct suggestion suggestion = suggestion_begin(words[0], strlen(words[0]));
 
 	for (size_t i = 0; i < COMMANDS; i++) {
 		const struct command *command = &commands[i];
 
-		nearest_offer(&nearest, command->name);
+		suggestion_offer(&suggestion, command->name);
 		if (strcmp(command->name, words[0]) != 0)
 			continue;
 		if (count == (command->argument == NULL ? 1 : 2))
@@ -247,8 +247,8 @@ find_command(int count, char **words)
 		return NULL;
 	}
 	fprintf(stderr, "billing-agent: there is no command %s", words[0]);
-	if (nearest.found != NULL)
-		fprintf(stderr, "; did you mean %s?\n", nearest.found);
+	if (suggestion.found != NULL)
+		fprintf(stderr, "; did you mean %s?\n", suggestion.found);
 	else
 		fprintf(stderr, "; see billing-agent --help\n");
 	return NULL;

@@ -75,11 +75,11 @@ struct api {
 	atomic_int *
 	        key_changes; /* of the signing keys, that the host's jobs have seen; NULL: this process
 	                            has no keys */
-	int key_changes_seen;  /* when billing.keys was loaded */
-	int64_t key_retry_us;  /* clock_monotonic_us(): not before, after a failure */
-	struct arena *sold;    /* of billing.plans.sold; NULL: not read yet */
-	int64_t sold_retry_us; /* as key_retry_us */
-	char key_version[40];  /* of the keys that the jobs saw last */
+	int key_changes_seen;        /* when billing.keys was loaded */
+	int64_t key_retry_us;        /* clock_monotonic_us(): not before, after a failure */
+	struct arena *sold_terms;    /* of billing.plans.sold; NULL: not read yet */
+	int64_t sold_terms_retry_us; /* as key_retry_us */
+	char key_version[40];        /* of the keys that the jobs saw last */
 	bool misdirected; /* whether the log has the error that nginx sends requests to the wrong socket */
 };
 

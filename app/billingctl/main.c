@@ -4,9 +4,9 @@
 
 #include "base/arena.h"
 #include "base/encoding.h"
-#include "base/nearest.h"
 #include "base/random.h"
 #include "base/secrets.h"
+#include "base/suggestion.h"
 #include "base/text.h"
 #include "base/version.h"
 #include "billingctl/output.h"
@@ -16,7 +16,7 @@
 static enum fail
 take_word(struct ctl *ctl, const char *word)
 {
-	struct nearest nearest = nearest_begin(word, strlen(word));
+	struct suggestion suggestion = suggestion_begin(word, strlen(word));
 	bool known = false;
 
 	if (ctl->command != NULL) {
@@ -35,7 +35,7 @@ take_word(struct ctl *ctl, const char *word)
 
 		if (ctl->group != NULL && strcmp(ctl->group, c->group) != 0)
 			continue;
-		nearest_offer(&nearest, expected);
+		suggestion_offer(&suggestion, expected);
 		if (!text_equal(expected, word))
 			continue;
 		known = true;
@@ -46,7 +46,7 @@ take_word(struct ctl *ctl, const char *word)
 		return ctl_usage(ctl, "there is no command %s%s%s%s",
 		                 ctl->group == NULL ? "" : ctl->group,
 		                 ctl->group == NULL ? "" : " ", word,
-		                 nearest_question(ctl->task.arena, &nearest));
+		                 suggestion_question(ctl->task.arena, &suggestion));
 	if (ctl->group == NULL)
 		ctl->group = word;
 	return FAIL_NONE;
@@ -85,15 +85,15 @@ static enum fail
 refuse_option(struct ctl *ctl, const char *name)
 {
 	const struct ctl_option *options = ctl->command == NULL ? NULL : ctl->command->options;
-	struct nearest nearest = nearest_begin(name, strlen(name));
+	struct suggestion suggestion = suggestion_begin(name, strlen(name));
 
-	nearest_offer(&nearest, "--config");
+	suggestion_offer(&suggestion, "--config");
 	for (size_t i = 0; i < SWITCHES; i++)
-		nearest_offer(&nearest, switches[i].name);
+		suggestion_offer(&suggestion, switches[i].name);
 	for (; options != NULL && options->name != NULL; options++)
-		nearest_offer(&nearest, options->name);
+		suggestion_offer(&suggestion, options->name);
 	return ctl_usage(ctl, "there is no option %s here%s", name,
-	                 nearest_question(ctl->task.arena, &nearest));
+	                 suggestion_question(ctl->task.arena, &suggestion));
 }
 
 /* Takes an option of every command; false when the word is none. */

@@ -16,7 +16,7 @@
 #include "base/text.h"
 #include "billingd/jobs.h"
 #include "billingd/signing.h"
-#include "billingd/sold.h"
+#include "billingd/sold_terms.h"
 #include "db/server.h"
 #include "notices/send.h"
 #include "stripe/client.h"
@@ -406,7 +406,7 @@ generation_enter(const struct child *child)
 	}
 	make_clients(child, out);
 	if (connected)
-		sold_learn(out);
+		sold_terms_load(out);
 	(void)db_take_waited_us(out->db); /* no request waited for this */
 	/* Memory that only the start needed. */
 	(void)malloc_trim(0);
@@ -416,7 +416,7 @@ generation_enter(const struct child *child)
 void
 generation_leave(struct api *api)
 {
-	sold_forget(api);
+	sold_terms_forget(api);
 	stripe_client_free(api->stripe);
 	if (api->mailer != NULL)
 		mail_client_free(api->mailer->client);

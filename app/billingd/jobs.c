@@ -15,21 +15,21 @@
 #include "billing/audit.h"
 #include "billing/customer_keys.h"
 #include "billing/subscriptions.h"
-#include "billing/trial_ends.h"
+#include "billing/trial_reminders.h"
 #include "billingd/generation.h"
 #include "billingd/signing.h"
-#include "billingd/sold.h"
+#include "billingd/sold_terms.h"
 #include "callers/idempotency.h"
 #include "callers/sessions.h"
+#include "contracts/contract_events.h"
 #include "contracts/contracts.h"
-#include "contracts/endings.h"
 #include "counting/fold.h"
 #include "events/horizon.h"
 #include "events/reminders.h"
 #include "events/retention.h"
 #include "issuing/key_revocation.h"
-#include "issuing/license_ends.h"
 #include "issuing/license_records.h"
+#include "issuing/license_reminders.h"
 #include "issuing/license_rights.h"
 #include "issuing/revocation_list.h"
 #include "issuing/revocation_restore.h"
@@ -55,11 +55,11 @@ static const struct job local_items[] = {
         {"revoke_distrusted", 0, signing_key_revoke_distrusted, METRIC_COUNT, 1},
         {"sign_revocations", 0, revocation_list_run, METRIC_COUNT, 1},
         {"fill_customer_keys", 5, customer_keys_fill, METRIC_COUNT, 1},
-        {"end_contracts", 5, contract_run_ends, METRIC_COUNT, 1},
+        {"end_contracts", 5, contract_expire_run, METRIC_COUNT, 1},
         {"watch_clock", 60, reminders_watch_clock, METRIC_COUNT, 1},
-        {"tell_trial_ends", 1, trial_run_ends, METRIC_COUNT, 1},
-        {"tell_contract_ends", 1, contract_run_endings, METRIC_COUNT, 1},
-        {"tell_license_ends", 1, license_run_ends, METRIC_COUNT, 1},
+        {"tell_trial_ends", 1, trial_reminders_run, METRIC_COUNT, 1},
+        {"tell_contract_ends", 1, contract_reminders_run, METRIC_COUNT, 1},
+        {"tell_license_ends", 1, license_reminders_run, METRIC_COUNT, 1},
         {"tell_usage", 1, usage_watch_run, METRIC_COUNT, 1},
         {"erase_events", 1, account_erase_run, METRIC_COUNT, 1},
         {"prune_event_keys", 300, event_keys_prune, METRIC_COUNT, 1},
@@ -373,7 +373,7 @@ run_rounds(struct api *api, struct arena *arena, const struct child *child,
 			signing_watch(api);
 		else
 			signing_refresh(api);
-		sold_learn(api);
+		sold_terms_load(api);
 		if (child->role->stripe == STRIPE_IN_JOBS)
 			atomic_store(api->stripe_idle, true);
 		open = may_run(api, arena, jobs, open, &question_due_us);

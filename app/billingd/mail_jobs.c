@@ -1,11 +1,11 @@
 /* mail_jobs.c: the jobs that send notices by e-mail. They run in a process of their own, which alone has the
  * password of the mail server, so that nothing else waits when that server is slow. */
 #include "billingd/jobs.h"
+#include "notices/make.h"
 #include "notices/send.h"
-#include "notices/take.h"
 
 static const struct job items[] = {
-        {"make_notices", 0, notice_take_run, METRIC_COUNT, 1},
+        {"make_notices", 0, notice_make_run, METRIC_COUNT, 1},
         {"make_digests", 60, notice_digest_run, METRIC_COUNT, 1},
         {"send_notices", 0, notice_send_run, METRIC_COUNT, 1},
         {"prune_notices", 300, notice_prune_run, METRIC_COUNT, 1},

@@ -8,7 +8,7 @@
 #include "outbox/fetch.h"
 #include "sales/changes.h"
 #include "sales/resolve.h"
-#include "subscriptions/seconds.h"
+#include "subscriptions/second_subscriptions.h"
 #include "subscriptions/subscriptions.h"
 #include "subscriptions/unknown_prices.h"
 #include "sync/events.h"
@@ -66,7 +66,7 @@ measure(struct operation *operation, struct metrics *metrics)
 
 	TRY(stripe_event_figures(operation, &events));
 	TRY(stripe_call_figures(operation, &calls));
-	TRY(subscription_sync_duplicates(operation, &duplicates));
+	TRY(second_subscriptions_count(operation, &duplicates));
 	TRY(unknown_prices_count(operation, &unknown));
 	metrics_set(metrics, METRIC_STRIPE_UNKNOWN_PRICES, unknown);
 	TRY(meter_figures(operation, &meters));

@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "billingd/generation.h"
 #include "billingd/signing.h"
-#include "billingd/sold.h"
+#include "billingd/sold_terms.h"
 #include "http/connections.h"
 #include "http/fcgi.h"
 
@@ -90,7 +90,7 @@ serve(struct api *api, struct fcgi *fcgi, const struct child *child,
 	size_t route;
 
 	signing_refresh(api);
-	sold_learn(api);
+	sold_terms_load(api);
 	api_serve(api, request, &response, &call);
 	end = fcgi_answer(fcgi, request, &response);
 	return_connection(child, connection, end);

@@ -36,8 +36,8 @@
 #include "issuing/bound_licenses.h"
 #include "issuing/key_revocation.h"
 #include "issuing/key_use.h"
-#include "issuing/license_ends.h"
 #include "issuing/license_records.h"
+#include "issuing/license_reminders.h"
 #include "issuing/license_revocation.h"
 #include "issuing/license_rights.h"
 #include "issuing/revocation_list.h"
@@ -48,7 +48,7 @@
 #include "meters/meters.h"
 #include "meters/parked.h"
 #include "notices/digest.h"
-#include "notices/take.h"
+#include "notices/make.h"
 #include "outbox/account.h"
 #include "outbox/call_records.h"
 #include "outbox/calls.h"
@@ -56,7 +56,7 @@
 #include "payments/invoices.h"
 #include "payments/payment_events.h"
 #include "payments/reversals.h"
-#include "subscriptions/seconds.h"
+#include "subscriptions/second_subscriptions.h"
 #include "subscriptions/subscriptions.h"
 #include "subscriptions/unknown_prices.h"
 #include "sync/events.h"
@@ -93,9 +93,9 @@ const struct statement_list *const billing_statements[] = {
 	&customer_statements,
 	&event_horizon_statements,
 	&event_log_statements,
-	&event_once_statements,
+	&event_key_statements,
 	&reminder_statements,
-	&license_end_statements,
+	&license_reminder_statements,
 	&event_reader_statements,
 	&event_retention_statements,
 	&idempotency_statements,
@@ -119,7 +119,7 @@ const struct statement_list *const billing_statements[] = {
 	&meter_send_statements,
 	&notice_digest_statements,
 	&notice_record_statements,
-	&notice_take_statements,
+	&notice_make_statements,
 	&override_statements,
 	&session_link_statements,
 	&session_statements,
@@ -136,7 +136,7 @@ const struct statement_list *const billing_statements[] = {
 	&stripe_call_statements,
 	&stripe_event_statements,
 	&stripe_lock_statements,
-	&subscription_second_statements,
+	&second_subscription_statements,
 	&subscription_sync_statements,
 	&stripe_sweep_statements,
 	&subscription_statements,

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/nearest.h"
+#include "base/suggestion.h"
 
 static const char *
 name_of(const struct option *options, int value)
@@ -18,13 +18,13 @@ static void
 refuse_unknown(const char *program, const char *word, const struct option *options)
 {
 	const char *name = word + strspn(word, "-");
-	struct nearest nearest = nearest_begin(name, strcspn(name, "="));
+	struct suggestion suggestion = suggestion_begin(name, strcspn(name, "="));
 
 	for (; options->name != NULL; options++)
-		nearest_offer(&nearest, options->name);
+		suggestion_offer(&suggestion, options->name);
 	fprintf(stderr, "%s: there is no option %s", program, word);
-	if (nearest.found != NULL)
-		fprintf(stderr, "; did you mean --%s?\n", nearest.found);
+	if (suggestion.found != NULL)
+		fprintf(stderr, "; did you mean --%s?\n", suggestion.found);
 	else
 		fprintf(stderr, "; see %s --help\n", program);
 }

@@ -10,7 +10,7 @@
 
 #include "base/arena.h"
 #include "base/file.h"
-#include "base/nearest.h"
+#include "base/suggestion.h"
 #include "base/text.h"
 
 enum { FILE_LIMIT = 64 * 1024, SLIP_MIN_LENGTH = 8, SLIP_PREFIX = 4 };
@@ -72,29 +72,31 @@ is_withheld(const struct setting *setting, unsigned int secrets)
 }
 
 /* Finds the setting that the name misspells. */
-static struct nearest
-find_nearest(struct arena *arena, const struct setting *table, const char *name, size_t length)
+static struct suggestion
+find_suggestion(struct arena *arena, const struct setting *table, const char *name,
+                size_t length)
 {
-	struct nearest nearest = nearest_begin(name, length);
+	struct suggestion suggestion = suggestion_begin(name, length);
 
 	for (; table->type != SETTING_STOP; table++) {
-		nearest_offer(&nearest, table->name);
+		suggestion_offer(&suggestion, table->name);
 		if (table->secret != 0)
-			nearest_offer(&nearest, arena_printf(arena, "%s_FILE", table->name));
+			suggestion_offer(&suggestion,
+			                 arena_printf(arena, "%s_FILE", table->name));
 	}
-	return nearest;
+	return suggestion;
 }
 
 /* Names the program that lists the settings, unless a name is near. */
 static const char *
-unknown(struct arena *arena, const struct setting *table, const struct nearest *nearest)
+unknown(struct arena *arena, const struct setting *table, const struct suggestion *suggestion)
 {
 	while (table->type != SETTING_STOP)
 		table++;
 	return arena_printf(
 	        arena, "is unknown%s",
-	        nearest->found != NULL
-	                ? nearest_question(arena, nearest)
+	        suggestion->found != NULL
+	                ? suggestion_question(arena, suggestion)
 	                : arena_printf(arena, "; %s --settings lists them all", table->name));
 }
 
@@ -112,11 +114,11 @@ parse_line(struct task *task, const struct setting *table, unsigned int secrets,
 	out->name = trim(task->arena, text, (size_t)(equals - text));
 	setting = find_setting(table, out->name, strlen(out->name));
 	if (setting == NULL) {
-		const struct nearest nearest =
-		        find_nearest(task->arena, table, out->name, strlen(out->name));
+		const struct suggestion suggestion =
+		        find_suggestion(task->arena, table, out->name, strlen(out->name));
 
 		return bad_setting(task, out->name, place,
-		                   unknown(task->arena, table, &nearest));
+		                   unknown(task->arena, table, &suggestion));
 	}
 	if (!is_withheld(setting, secrets))
 		out->value =
@@ -176,15 +178,16 @@ refuse_slips(struct task *task, const struct setting *table)
 {
 	for (char **entry = environ; *entry != NULL; entry++) {
 		size_t length = strcspn(*entry, "=");
-		struct nearest nearest;
+		struct suggestion suggestion;
 
 		if (length < SLIP_MIN_LENGTH || find_setting(table, *entry, length) != NULL)
 			continue;
-		nearest = find_nearest(task->arena, table, *entry, length);
-		if (nearest.found != NULL && strncmp(nearest.found, *entry, SLIP_PREFIX) == 0)
+		suggestion = find_suggestion(task->arena, table, *entry, length);
+		if (suggestion.found != NULL &&
+		    strncmp(suggestion.found, *entry, SLIP_PREFIX) == 0)
 			return bad_setting(task, arena_copy_bytes(task->arena, *entry, length),
 			                   "environment",
-			                   unknown(task->arena, table, &nearest));
+			                   unknown(task->arena, table, &suggestion));
 	}
 	return FAIL_NONE;
 }

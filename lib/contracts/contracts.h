@@ -118,7 +118,7 @@ enum fail contract_bill_ends(struct operation *operation, const char *customer_i
 /* A job: records that contracts are over that Stripe does not end, cancels subscriptions that Stripe has
  * not ended an hour after the contract's end, and revokes licences that grant too much. Access does not
  * depend on it. `*ended` counts. */
-enum fail contract_run_ends(struct operation *operation, int64_t *ended) MUST_CHECK;
+enum fail contract_expire_run(struct operation *operation, int64_t *ended) MUST_CHECK;
 
 /* Deletes the notes, references and reasons of a customer's contracts, which may name people. */
 enum fail contract_forget(struct operation *operation, const char *customer_id) MUST_CHECK;

@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "events/once.h"
+#include "events/event_keys.h"
 
 extern const struct statement_list reminder_statements;
 

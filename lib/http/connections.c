@@ -13,7 +13,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "http/passing.h"
+#include "http/fd_messages.h"
 
 enum { OWNER_NONE = 0, OWNER_IDLE = -1, ANSWER_SECONDS = 10, FIRST_BYTE_MS = 5 };
 static const uint64_t listener = UINT64_MAX;
@@ -64,13 +64,13 @@ close_pair(const int pair[2])
 static bool
 send_note(int socket, const struct note *note, int fd)
 {
-	return passing_send(socket, note, sizeof(*note), fd);
+	return fd_message_send(socket, note, sizeof(*note), fd);
 }
 
 static bool
 receive_note(int socket, struct note *note, int *fd)
 {
-	return passing_receive(socket, note, sizeof(*note), fd);
+	return fd_message_receive(socket, note, sizeof(*note), fd);
 }
 
 /* One event, after which the entry sleeps until this is called again. */

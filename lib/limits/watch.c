@@ -6,7 +6,7 @@
 
 #include "base/arena.h"
 #include "base/text.h"
-#include "events/once.h"
+#include "events/event_keys.h"
 #include "json/out.h"
 #include "json/view.h"
 

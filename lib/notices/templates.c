@@ -5,7 +5,7 @@
 
 #include "base/arena.h"
 #include "base/file.h"
-#include "base/nearest.h"
+#include "base/suggestion.h"
 #include "base/text.h"
 
 enum { TEMPLATE_MAX = 16 * 1024, LINE_MAX_BYTES = 500, SUBJECT_MAX = 200 };
@@ -27,7 +27,7 @@ check_placeholder(struct arena *arena, enum notice_kind kind, const char **curso
 	size_t length = strspn(*cursor, NAME_CHARACTERS);
 	uint64_t known = notice_kinds[kind].fields;
 	enum notice_field field = notice_field_of(*cursor, length);
-	struct nearest nearest = nearest_begin(*cursor, length);
+	struct suggestion suggestion = suggestion_begin(*cursor, length);
 
 	if (length == 0 || (*cursor)[length] != '}')
 		return "a brace begins no placeholder; write {{ for a brace";
@@ -37,9 +37,9 @@ check_placeholder(struct arena *arena, enum notice_kind kind, const char **curso
 	}
 	for (size_t i = 0; i < NOTICE_FIELDS; i++)
 		if ((known >> i & 1) != 0)
-			nearest_offer(&nearest, notice_fields[i].name);
+			suggestion_offer(&suggestion, notice_fields[i].name);
 	return arena_printf(arena, "this template has no placeholder {%.*s}%s", (int)length,
-	                    *cursor, nearest_question(arena, &nearest));
+	                    *cursor, suggestion_question(arena, &suggestion));
 }
 
 /* One line, which ends with a NUL. */

@@ -4,7 +4,7 @@
 
 #include "base/arena.h"
 #include "base/text.h"
-#include "events/once.h"
+#include "events/event_keys.h"
 #include "payments/invoices.h"
 
 /* The words of Stripe's events in work on an unpaid invoice, and since when events are written. */

@@ -7,7 +7,7 @@
 #include "billing/audit.h"
 #include "billing/customers.h"
 #include "db/render.h"
-#include "events/once.h"
+#include "events/event_keys.h"
 #include "issuing/license_rights.h"
 #include "outbox/enqueue.h"
 #include "stripe/objects.h"

@@ -3,7 +3,7 @@
 
 #include "billing/purchase.h"
 #include "stripe/form.h"
-#include "subscriptions/ours.h"
+#include "subscriptions/sold_items.h"
 
 /* The prices of add-ons, in the order of PLANS_FILE; NULL where none is needed. */
 struct addon_prices {

@@ -5,7 +5,7 @@
 #include "billing/subscriptions.h"
 #include "sales/addon_items.h"
 #include "stripe/form.h"
-#include "subscriptions/ours.h"
+#include "subscriptions/sold_items.h"
 
 /* The plan that a client requests. */
 struct plan_change {

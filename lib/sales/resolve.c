@@ -17,7 +17,7 @@
 #include "sales/stripe_customer.h"
 #include "stripe/form.h"
 #include "stripe/objects.h"
-#include "subscriptions/ours.h"
+#include "subscriptions/sold_items.h"
 #include "sync/objects.h"
 #include "json/view.h"
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "billing/purchase.h"
-#include "subscriptions/ours.h"
+#include "subscriptions/sold_items.h"
 #include "subscriptions/subscriptions.h"
 
 struct bought {

@@ -13,7 +13,7 @@
 #include "outbox/enqueue.h"
 #include "subscriptions/bought.h"
 #include "subscriptions/recurring.h"
-#include "subscriptions/seconds.h"
+#include "subscriptions/second_subscriptions.h"
 #include "subscriptions/subscription_audit.h"
 #include "subscriptions/unknown_prices.h"
 
@@ -322,7 +322,7 @@ subscription_sync_store(struct operation *operation, const char *customer_id,
 	if (deleted && stripe_status_is_live(stripe->status))
 		TRY(stripe_cancel_enqueue(operation, customer_id, stripe->id,
 		                          "prorate=true&invoice_now=true"));
-	return subscription_seconds_report(operation, customer_id);
+	return second_subscriptions_report(operation, customer_id);
 }
 
 enum fail

@@ -9,7 +9,7 @@
 #pragma once
 
 #include "operation/operation.h"
-#include "subscriptions/ours.h"
+#include "subscriptions/sold_items.h"
 
 extern const struct statement_list subscription_sync_statements;
 

@@ -2,7 +2,7 @@
  * paid, and the price grants nothing until an operator says what it buys. */
 #pragma once
 
-#include "subscriptions/ours.h"
+#include "subscriptions/sold_items.h"
 
 extern const struct statement_list unknown_price_statements;
 

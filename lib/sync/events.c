@@ -5,7 +5,7 @@
 #include "outbox/calls.h"
 #include "outbox/locks.h"
 #include "outbox/parked.h"
-#include "subscriptions/ours.h"
+#include "subscriptions/sold_items.h"
 
 enum { KEEP_PAYLOAD_DAYS = 30, KEEP_DAYS = 90, NOT_ITS_FAULT_S = 30 };
 

@@ -3,7 +3,7 @@
  * product. */
 #pragma once
 
-#include "subscriptions/ours.h"
+#include "subscriptions/sold_items.h"
 
 /* Where a plan is looked for, each in addition to those before. */
 enum price_sources {

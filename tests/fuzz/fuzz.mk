@@ -4,7 +4,7 @@ FUZZ_BUILD := build/fuzz
 FUZZ_FLAGS := -std=c17 $(CPPFLAGS) -O1 -g -fno-omit-frame-pointer -DARENA_DEBUG \
 	-fsanitize=address,undefined -fno-sanitize-recover=undefined
 FUZZ_CODE := $(patsubst %.c,$(FUZZ_BUILD)/%.o,$(LICENSE_SOURCES) \
-	$(addprefix lib/base/,arena_exit.c file.c file_key.c log.c nearest.c random.c settings.c wire.c) \
+	$(addprefix lib/base/,arena_exit.c file.c file_key.c log.c suggestion.c random.c settings.c wire.c) \
 	app/agent/bundle.c app/agent/local_http.c $(call sources,app/agent-store))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(FUZZ_BUILD)/%,$(wildcard tests/fuzz/*.c))
 

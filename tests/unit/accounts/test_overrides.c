@@ -479,7 +479,7 @@ wait(int64_t ms)
 	int64_t ended;
 
 	operation.now_ms += ms;
-	fine(contract_run_ends(&operation, &ended));
+	fine(contract_expire_run(&operation, &ended));
 }
 
 /* One random change of what the customer may have. */

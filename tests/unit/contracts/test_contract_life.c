@@ -151,7 +151,7 @@ step(void)
 		return;
 	default:
 		operation.batch = 100;
-		fine(contract_run_ends(&operation, &ended));
+		fine(contract_expire_run(&operation, &ended));
 		may_fail(subscription_start_trial(&operation, customer_id, &trial));
 		return;
 	}

@@ -113,13 +113,13 @@ START_TEST(test_the_job_records_the_end)
 	first = license;
 	operation.now_ms = NOW_MS + ENDS - 1;
 	operation.batch = 100;
-	fine(contract_run_ends(&operation, &ended));
+	fine(contract_expire_run(&operation, &ended));
 	ck_assert_int_eq(live_rows(), 2);
 	operation.now_ms = NOW_MS + ENDS;
-	fine(contract_run_ends(&operation, &ended));
+	fine(contract_expire_run(&operation, &ended));
 	ck_assert_int_ge(ended, 1);
 	ck_assert_int_eq(live_rows(), 1);
-	fine(contract_run_ends(&operation, &ended));
+	fine(contract_expire_run(&operation, &ended));
 	ck_assert_int_eq(ended, 0);
 	ck_assert_int_eq(check(first.token, &(const char *){NULL}), LICENSE_REVOKED);
 	ck_assert_str_eq(state_at(ENDS), "professional active yes");

@@ -4,10 +4,10 @@
 
 #include <sys/wait.h>
 
-#include "billing/trial_ends.h"
+#include "billing/trial_reminders.h"
 #include "counting/fold.h"
 #include "events/reminders.h"
-#include "issuing/license_ends.h"
+#include "issuing/license_reminders.h"
 #include "limits/watch.h"
 
 enum { HOSTS = 3, CUSTOMERS = 1500, CUSTOMERS_FULL = 15000, KILLS = 40 };
@@ -95,7 +95,7 @@ start_host(void)
 	own.task = &own_task;
 	own.db = database_open(database_url(), 10000, true);
 	for (;;) {
-		if (trial_run_ends(&own, &done) != FAIL_NONE ||
+		if (trial_reminders_run(&own, &done) != FAIL_NONE ||
 		    usage_fold_run(&own, &done) != FAIL_NONE ||
 		    usage_watch_run(&own, &done) != FAIL_NONE)
 			task_clear(&own_task);
@@ -186,15 +186,15 @@ empty_step(void)
 	int64_t done, begun, rows;
 
 	for (int i = 0; i < 2; i++) {
-		fine(trial_run_ends(&operation, &done));
-		fine(license_run_ends(&operation, &done));
+		fine(trial_reminders_run(&operation, &done));
+		fine(license_reminders_run(&operation, &done));
 		fine(usage_watch_run(&operation, &done));
 	}
 	fine(db_begin(operation.db, &task));
 	begun = clock_monotonic_us();
-	fine(trial_run_ends(&operation, &done));
+	fine(trial_reminders_run(&operation, &done));
 	ck_assert_int_eq(done, 0);
-	fine(license_run_ends(&operation, &done));
+	fine(license_reminders_run(&operation, &done));
 	ck_assert_int_eq(done, 0);
 	fine(usage_watch_run(&operation, &done));
 	ck_assert_int_eq(done, 0);

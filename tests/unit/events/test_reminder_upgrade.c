@@ -5,10 +5,10 @@
 #include <pthread.h>
 
 #include "base/file.h"
-#include "billing/trial_ends.h"
-#include "contracts/endings.h"
+#include "billing/trial_reminders.h"
+#include "contracts/contract_events.h"
 #include "events/reminders.h"
-#include "issuing/license_ends.h"
+#include "issuing/license_reminders.h"
 
 /* The last migration before the update, and more customers than two steps of the job prepare. */
 enum { LAST_BEFORE = 30, MANY = 2300, HOSTS = 2, STEPS_MAX = 10 };
@@ -151,9 +151,9 @@ run_after(int64_t ms)
 {
 	operation.now_ms += ms;
 	run(reminders_watch_clock);
-	run(trial_run_ends);
-	run(contract_run_endings);
-	run(license_run_ends);
+	run(trial_reminders_run);
+	run(contract_reminders_run);
+	run(license_reminders_run);
 }
 
 /* How many events of the type the customer has. */

@@ -3,11 +3,11 @@
 
 #include <pthread.h>
 
-#include "billing/trial_ends.h"
+#include "billing/trial_reminders.h"
+#include "contracts/contract_events.h"
 #include "contracts/contracts.h"
-#include "contracts/endings.h"
 #include "events/reminders.h"
-#include "issuing/license_ends.h"
+#include "issuing/license_reminders.h"
 #include "issuing/license_revocation.h"
 
 #define DAYS(...)                                                                              \
@@ -47,9 +47,9 @@ run_at(int64_t ms)
 {
 	operation.now_ms = ms;
 	run(reminders_watch_clock);
-	run(trial_run_ends);
-	run(contract_run_endings);
-	run(license_run_ends);
+	run(trial_reminders_run);
+	run(contract_reminders_run);
+	run(license_reminders_run);
 }
 
 /* The customer's events of the type, as "7 3 1": their days. */
@@ -222,7 +222,7 @@ START_TEST(test_contract)
 	is_told("contract.ending", "30 7");
 	is_told("contract.ended", "");
 	run_at(end_ms);
-	fine(contract_run_ends(&operation, &(int64_t){0}));
+	fine(contract_expire_run(&operation, &(int64_t){0}));
 	run_at(end_ms + SECOND_MS);
 	is_told("contract.ending", "30 7");
 	is_told("contract.ended", "0");
@@ -315,7 +315,7 @@ START_TEST(test_a_licence_that_is_renewed)
 		operation.now_ms += DAY_MS;
 		fine(license_current(&operation, customer_id, &license, &subscription));
 		do {
-			fine(license_run_ends(&operation, &done));
+			fine(license_reminders_run(&operation, &done));
 			looks += done;
 		} while (done > 0);
 	}
@@ -433,7 +433,7 @@ host(void *failed)
 	own.task = &own_task;
 	own.db = database_open(database_url(), 10000, true);
 	while (done > 0 && !*(bool *)failed) {
-		enum fail kind = trial_run_ends(&own, &done);
+		enum fail kind = trial_reminders_run(&own, &done);
 
 		if (kind != FAIL_NONE)
 			*(bool *)failed = true;
@@ -477,7 +477,7 @@ START_TEST(test_a_step_that_is_cut_off)
 
 	operation.now_ms = end_ms - 3 * DAY_MS;
 	fine(db_begin(operation.db, &task));
-	fine(trial_run_ends(&operation, &done));
+	fine(trial_reminders_run(&operation, &done));
 	db_rollback_to(operation.db, 0);
 	is_told("trial.ending", "");
 	run_at(operation.now_ms);

@@ -422,12 +422,12 @@ START_TEST(test_end_that_stripe_missed)
 	make_at_stripe();
 	operation.batch = 100;
 	operation.now_ms = 1771113600000 + HOUR_MS - 1;
-	fine(contract_run_ends(&operation, &ended));
+	fine(contract_expire_run(&operation, &ended));
 	ck_assert_str_eq(calls_now(), "contract:done");
 	operation.now_ms++;
-	fine(contract_run_ends(&operation, &ended));
+	fine(contract_expire_run(&operation, &ended));
 	ck_assert_str_eq(calls_now(), "contract:done, subscription_cancel:pending");
-	fine(contract_run_ends(&operation, &ended));
+	fine(contract_expire_run(&operation, &ended));
 	ck_assert_int_eq(ended, 0);
 }
 END_TEST

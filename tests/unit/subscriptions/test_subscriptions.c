@@ -5,7 +5,7 @@
 #include "billing/access.h"
 #include "billing/customers.h"
 #include "billing/scheduled_plans.h"
-#include "subscriptions/seconds.h"
+#include "subscriptions/second_subscriptions.h"
 #include "sync/events.h"
 
 static struct subscription
@@ -188,18 +188,18 @@ START_TEST(test_second)
 	int64_t before, after;
 
 	billing.sales.cancel_second = _i == 1;
-	fine(subscription_sync_duplicates(&operation, &before));
+	fine(second_subscriptions_count(&operation, &before));
 	store_simple("sub_a", "active", 1);
 	ck_assert_int_eq(audited("second_subscription"), 0);
 	store_simple("sub_b", "active", 2);
 	ck_assert_int_eq(audited("second_subscription"), 1);
-	fine(subscription_sync_duplicates(&operation, &after));
+	fine(second_subscriptions_count(&operation, &after));
 	ck_assert_int_eq(after, before + 1);
 	store_simple("sub_b", "past_due", 2);
 	ck_assert_int_eq(cancels_planned("sub_a"), 0);
 	ck_assert_int_eq(cancels_planned("sub_b"), _i);
 	store_simple("sub_b", "canceled", 2);
-	fine(subscription_sync_duplicates(&operation, &after));
+	fine(second_subscriptions_count(&operation, &after));
 	ck_assert_int_eq(after, before);
 	subscriptions_are("sub_a:active+ sub_b:canceled- trial:canceled-");
 }

@@ -5,7 +5,7 @@
 #include "support/suite.h"
 
 #include "base/text.h"
-#include "subscriptions/ours.h"
+#include "subscriptions/sold_items.h"
 #include "sync/families.h"
 #include "json/view.h"
 

@@ -1,9 +1,9 @@
-/* test_seconds.c: subscriptions of Stripe's beside a contract are reported, and end if the policy says
+/* test_second_subscriptions.c: subscriptions of Stripe's beside a contract are reported, and end if the policy says
  * so. */
 #include "support/subscription_sync_fixture.h"
 
 #include "contracts/contracts.h"
-#include "subscriptions/seconds.h"
+#include "subscriptions/second_subscriptions.h"
 
 static struct contract contract;
 
@@ -48,7 +48,7 @@ duplicates(void)
 {
 	int64_t out;
 
-	fine(subscription_sync_duplicates(&operation, &out));
+	fine(second_subscriptions_count(&operation, &out));
 	return out;
 }
 

@@ -1,5 +1,5 @@
-/* passing.c: messages between processes of a host that carry a file descriptor. */
-#include "http/passing.h"
+/* fd_messages.c: messages between processes of a host that carry a file descriptor. */
+#include "http/fd_messages.h"
 
 #include <errno.h>
 #include <string.h>
@@ -13,7 +13,7 @@ union control {
 };
 
 bool
-passing_send(int socket, const void *message, size_t size, int fd)
+fd_message_send(int socket, const void *message, size_t size, int fd)
 {
 	union control control = {.bytes = {0}};
 	struct iovec text = {.iov_len = size};
@@ -36,7 +36,7 @@ passing_send(int socket, const void *message, size_t size, int fd)
 }
 
 bool
-passing_receive(int socket, void *message, size_t size, int *fd)
+fd_message_receive(int socket, void *message, size_t size, int *fd)
 {
 	union control control = {.bytes = {0}};
 	struct iovec text = {.iov_base = message, .iov_len = size};

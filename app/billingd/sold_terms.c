@@ -1,5 +1,5 @@
-/* sold.c: tells a process the terms in which plans were sold. */
-#include "billingd/sold.h"
+/* sold_terms.c: gives a process the stored terms in which plans were sold. */
+#include "billingd/sold_terms.h"
 
 #include "base/arena.h"
 #include "base/log.h"
@@ -29,26 +29,26 @@ learn(struct api *api, struct arena *arena)
 }
 
 void
-sold_learn(struct api *api)
+sold_terms_load(struct api *api)
 {
 	struct arena *arena;
 
-	if (api->sold != NULL || clock_monotonic_us() < api->sold_retry_us)
+	if (api->sold_terms != NULL || clock_monotonic_us() < api->sold_terms_retry_us)
 		return;
 	arena = arena_new(ARENA_LIMIT);
 	if (learn(api, arena) == FAIL_NONE) {
-		api->sold = arena;
+		api->sold_terms = arena;
 		return;
 	}
 	arena_free(arena);
-	api->sold_retry_us = clock_monotonic_us() + RETRY_US;
+	api->sold_terms_retry_us = clock_monotonic_us() + RETRY_US;
 }
 
 void
-sold_forget(struct api *api)
+sold_terms_forget(struct api *api)
 {
 	api->billing.plans.sold_count = 0;
 	api->billing.plans.gone_count = 0;
-	arena_free(api->sold);
-	api->sold = NULL;
+	arena_free(api->sold_terms);
+	api->sold_terms = NULL;
 }

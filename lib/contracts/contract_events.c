@@ -1,5 +1,5 @@
-/* endings.c: the events of contracts. */
-#include "contracts/endings.h"
+/* contract_events.c: the events of contracts. */
+#include "contracts/contract_events.h"
 
 #include "base/arena.h"
 #include "events/reminders.h"
@@ -90,7 +90,7 @@ look(struct operation *operation, const struct reminder *reminder, struct instan
 }
 
 enum fail
-contract_run_endings(struct operation *operation, int64_t *done)
+contract_reminders_run(struct operation *operation, int64_t *done)
 {
 	return reminders_run(operation, "contract", look, done);
 }

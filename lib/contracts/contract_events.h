@@ -1,4 +1,4 @@
-/* endings.h: the events of contracts. */
+/* contract_events.h: the events of contracts. */
 #pragma once
 
 #include "contracts/contracts.h"
@@ -14,4 +14,4 @@ enum fail contract_event_ended(struct operation *operation,
 
 /* A job: writes contract.ending 30 and 7 days before a contract ends, and contract.ended when it has ended;
  * `*done` counts the contracts that it looked at. */
-enum fail contract_run_endings(struct operation *operation, int64_t *done) MUST_CHECK;
+enum fail contract_reminders_run(struct operation *operation, int64_t *done) MUST_CHECK;

@@ -1,4 +1,4 @@
-/* test_ours.c: the item of a subscription that we sell, and the customer that an object
+/* test_sold_items.c: the item of a subscription that we sell, and the customer that an object
  * names. */
 #include "support/stripe_objects_fixture.h"
 

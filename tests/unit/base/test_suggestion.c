@@ -1,15 +1,15 @@
-/* test_nearest.c: the known word that a misspelt one stands for. */
+/* test_suggestion.c: the known word that a misspelt one stands for. */
 #include <string.h>
 
 #include "support/suite.h"
 
-#include "base/nearest.h"
+#include "base/suggestion.h"
 
 static const char *const known[] = {"customer", "license", "keys", "LOG_LEVEL", "--json", NULL};
 
 /* NULL: no word is near. */
 static const struct {
-	const char *word, *nearest;
+	const char *word, *found;
 } words[] = {
         {"custmer", "customer"},
         {"cutsomer", "customer"},
@@ -29,29 +29,29 @@ static const struct {
 
 START_TEST(test_words)
 {
-	struct nearest nearest = nearest_begin(words[_i].word, strlen(words[_i].word));
+	struct suggestion suggestion = suggestion_begin(words[_i].word, strlen(words[_i].word));
 
-	nearest_offer(&nearest, NULL);
+	suggestion_offer(&suggestion, NULL);
 	for (size_t i = 0; known[i] != NULL; i++)
-		nearest_offer(&nearest, known[i]);
-	if (words[_i].nearest == NULL)
-		ck_assert_ptr_null(nearest.found);
+		suggestion_offer(&suggestion, known[i]);
+	if (words[_i].found == NULL)
+		ck_assert_ptr_null(suggestion.found);
 	else
-		ck_assert_pstr_eq(nearest.found, words[_i].nearest);
+		ck_assert_pstr_eq(suggestion.found, words[_i].found);
 }
 END_TEST
 
 START_TEST(test_the_nearest_of_several)
 {
-	struct nearest nearest = nearest_begin("kex=5", 3);
+	struct suggestion suggestion = suggestion_begin("kex=5", 3);
 	struct task task = suite_task();
 
-	ck_assert_str_eq(nearest_question(task.arena, &nearest), "");
-	nearest_offer(&nearest, "keys");
-	nearest_offer(&nearest, "key");
-	nearest_offer(&nearest, "kept");
-	nearest_offer(&nearest, "hex");
-	ck_assert_str_eq(nearest_question(task.arena, &nearest), "; did you mean key?");
+	ck_assert_str_eq(suggestion_question(task.arena, &suggestion), "");
+	suggestion_offer(&suggestion, "keys");
+	suggestion_offer(&suggestion, "key");
+	suggestion_offer(&suggestion, "kept");
+	suggestion_offer(&suggestion, "hex");
+	ck_assert_str_eq(suggestion_question(task.arena, &suggestion), "; did you mean key?");
 	suite_task_end(&task);
 }
 END_TEST
@@ -59,8 +59,8 @@ END_TEST
 int
 main(void)
 {
-	Suite *suite = suite_create("nearest");
-	TCase *tcase = tcase_create("nearest");
+	Suite *suite = suite_create("suggestion");
+	TCase *tcase = tcase_create("suggestion");
 
 	tcase_add_loop_test(tcase, test_words, 0, ROWS(words));
 	tcase_add_test(tcase, test_the_nearest_of_several);

@@ -1,10 +1,10 @@
-/* once.h: events that are written once each, however often and late their cause is found, and by however
+/* event_keys.h: events that are written once each, however often and late their cause is found, and by however
  * many processes. */
 #pragma once
 
 #include "events/log.h"
 
-extern const struct statement_list event_once_statements;
+extern const struct statement_list event_key_statements;
 
 /* Writes the event in the open transaction, unless one with this key was written for the customer before.
  * `*is_new` says whether it is written now; it may be NULL. The key names the type, the object and the

@@ -1,5 +1,5 @@
-/* nearest.c: finds the known word that a misspelt one stands for. */
-#include "base/nearest.h"
+/* suggestion.c: finds the known word that a misspelt one stands for. */
+#include "base/suggestion.h"
 
 #include <ctype.h>
 #include <stdbool.h>
@@ -38,10 +38,10 @@ distance(const char *a, size_t a_length, const char *b, size_t b_length)
 	return row[b_length];
 }
 
-struct nearest
-nearest_begin(const char *word, size_t length)
+struct suggestion
+suggestion_begin(const char *word, size_t length)
 {
-	return (struct nearest){
+	return (struct suggestion){
 	        .word = word,
 	        .length = length,
 	        .edits = (length <= SHORT_WORD ? EDITS_MAX - 1 : EDITS_MAX) + 1,
@@ -49,23 +49,23 @@ nearest_begin(const char *word, size_t length)
 }
 
 void
-nearest_offer(struct nearest *nearest, const char *known)
+suggestion_offer(struct suggestion *suggestion, const char *known)
 {
 	size_t length = known == NULL ? LENGTH_MAX + 1 : strlen(known), edits;
 
-	if (length > LENGTH_MAX || nearest->length > LENGTH_MAX)
+	if (length > LENGTH_MAX || suggestion->length > LENGTH_MAX)
 		return;
-	edits = distance(nearest->word, nearest->length, known, length);
-	if (edits >= nearest->edits)
+	edits = distance(suggestion->word, suggestion->length, known, length);
+	if (edits >= suggestion->edits)
 		return;
-	nearest->edits = edits;
-	nearest->found = known;
+	suggestion->edits = edits;
+	suggestion->found = known;
 }
 
 const char *
-nearest_question(struct arena *arena, const struct nearest *nearest)
+suggestion_question(struct arena *arena, const struct suggestion *suggestion)
 {
-	return nearest->found == NULL
+	return suggestion->found == NULL
 	               ? ""
-	               : arena_printf(arena, "; did you mean %s?", nearest->found);
+	               : arena_printf(arena, "; did you mean %s?", suggestion->found);
 }

@@ -1,5 +1,5 @@
-/* once.c: events that are written once each. */
-#include "events/once.h"
+/* event_keys.c: events that are written once each, by a key that is stored. */
+#include "events/event_keys.h"
 
 /* Stripe repeats events for 30 days, and no clock is so wrong for so long. */
 enum { KEEP_DAYS = 400 };
@@ -23,7 +23,7 @@ static const struct statement statements[] = {
                           "  ORDER BY written_at LIMIT $2::bigint FOR UPDATE SKIP LOCKED)"},
 };
 
-const struct statement_list event_once_statements = STATEMENT_LIST(statements);
+const struct statement_list event_key_statements = STATEMENT_LIST(statements);
 
 enum fail
 event_keys_take(struct operation *operation, const char *customer_id,

@@ -1,4 +1,4 @@
-/* ends.c: contracts that end by their dates, and what their ends allow. */
+/* expiry.c: ends contracts by their dates, and decides what such an end allows. */
 #include "billing/audit.h"
 #include "billing/customers.h"
 #include "contracts/contracts.h"
@@ -115,7 +115,7 @@ record_end(struct operation *operation, const struct due *due, int64_t *ended)
 }
 
 enum fail
-contract_run_ends(struct operation *operation, int64_t *ended)
+contract_expire_run(struct operation *operation, int64_t *ended)
 {
 	struct task *task = operation->task;
 	const struct due *rows;

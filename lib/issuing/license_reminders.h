@@ -1,9 +1,9 @@
-/* license_ends.h: tells ahead of the ends of licences. */
+/* license_reminders.h: writes the events that announce the ends of licences. */
 #pragma once
 
 #include "operation/operation.h"
 
-extern const struct statement_list license_end_statements;
+extern const struct statement_list license_reminder_statements;
 
 /*
  * A job: writes license.expiring 30, 7 and 1 days before the customer's newest licence expires, and
@@ -13,4 +13,4 @@ extern const struct statement_list license_end_statements;
  * With LICENSE_EXPIRY=paid_through a licence ends with the paid period, and the next one comes with the
  * next payment: no customer whose subscription goes on is told until the period is over.
  */
-enum fail license_run_ends(struct operation *operation, int64_t *done) MUST_CHECK;
+enum fail license_reminders_run(struct operation *operation, int64_t *done) MUST_CHECK;

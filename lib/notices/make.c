@@ -1,5 +1,5 @@
-/* take.c: makes notices of the events in the log, and one digest a week. */
-#include "notices/take.h"
+/* make.c: makes notices of the events in the log, and one digest a week. */
+#include "notices/make.h"
 
 #include <string.h>
 
@@ -40,7 +40,7 @@ static const struct statement statements[] = {
                          "  - $2::bigint * interval '1 hour' AS moment) AS week"},
 };
 
-const struct statement_list notice_take_statements = STATEMENT_LIST(statements);
+const struct statement_list notice_make_statements = STATEMENT_LIST(statements);
 
 /* One notice for each operator. */
 static enum fail
@@ -57,7 +57,7 @@ make_for_operators(struct operation *operation, struct new_notice *notice, int64
 }
 
 static enum fail
-take(struct operation *operation, const struct event *event, int64_t *made)
+make(struct operation *operation, const struct event *event, int64_t *made)
 {
 	struct notice_facts facts;
 	struct new_notice notice = {.kind = notice_kind_of_event(event),
@@ -104,7 +104,7 @@ take_batch(struct operation *operation, const struct place *place, int64_t *done
 	TRY(event_batch(operation, &all, (struct event_cursor){place->position, place->number},
 	                BATCH, &events, &count));
 	for (size_t i = 0; i < count; i++)
-		TRY(take(operation, &events[i], &made));
+		TRY(make(operation, &events[i], &made));
 	*done = (int64_t)count;
 	return count == 0
 	               ? FAIL_NONE
@@ -112,7 +112,7 @@ take_batch(struct operation *operation, const struct place *place, int64_t *done
 }
 
 enum fail
-notice_take_run(struct operation *operation, int64_t *done)
+notice_make_run(struct operation *operation, int64_t *done)
 {
 	struct place place;
 	bool found;

@@ -1,5 +1,5 @@
-/* seconds.c: live subscriptions of a customer beside what counts. */
-#include "subscriptions/seconds.h"
+/* second_subscriptions.c: live subscriptions of a customer beside the one that counts. */
+#include "subscriptions/second_subscriptions.h"
 
 #include "base/log.h"
 #include "billing/audit.h"
@@ -37,7 +37,7 @@ enum { OF_CUSTOMER, TOTAL };
 
 static const struct statement statements[] = {
         [OF_CUSTOMER] =
-                {"subscription_seconds_of",
+                {"second_subscriptions",
                  ROWS_WITH(struct second, stripe_subscription_id, counts_less, unpaid,
                            contract_starts_at),
                  .sql = "SELECT s.stripe_subscription_id, s.superseded OR EXISTS "
@@ -48,12 +48,12 @@ static const struct statement statements[] = {
                                               "$2") ") AS contract_starts_at "
                                                     "FROM subscriptions s WHERE s.customer_id "
                                                     "= $1 AND " SECOND("$2")},
-        [TOTAL] = {"subscription_seconds_total", ROWS_WITH(struct total, number),
+        [TOTAL] = {"second_subscriptions_count", ROWS_WITH(struct total, number),
                    .sql = "SELECT count(DISTINCT customer_id) AS number FROM subscriptions s "
                           "WHERE " SECOND("$1")},
 };
 
-const struct statement_list subscription_second_statements = STATEMENT_LIST(statements);
+const struct statement_list second_subscription_statements = STATEMENT_LIST(statements);
 
 /* Has the subscription end when the contract begins: until then it is the customer's only one. */
 static enum fail
@@ -70,7 +70,7 @@ end_before(struct operation *operation, const char *customer_id, const struct se
 }
 
 enum fail
-subscription_seconds_report(struct operation *operation, const char *customer_id)
+second_subscriptions_report(struct operation *operation, const char *customer_id)
 {
 	const struct second *rows;
 	bool cancelling;
@@ -101,7 +101,7 @@ subscription_seconds_report(struct operation *operation, const char *customer_id
 }
 
 enum fail
-subscription_sync_duplicates(struct operation *operation, int64_t *count)
+second_subscriptions_count(struct operation *operation, int64_t *count)
 {
 	struct total total = {0};
 	bool found;

@@ -1,4 +1,4 @@
-/* ours.h: which parts of Stripe's objects are ours: the item of a subscription that we sell,
+/* sold_items.h: which parts of Stripe's objects are ours: the item of a subscription that we sell,
  * and the customer that an object names. */
 #pragma once
 

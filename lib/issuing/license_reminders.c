@@ -1,5 +1,5 @@
-/* license_ends.c: tells ahead of the ends of licences. */
-#include "issuing/license_ends.h"
+/* license_reminders.c: writes the events that announce the ends of licences. */
+#include "issuing/license_reminders.h"
 
 #include <string.h>
 
@@ -36,7 +36,7 @@ static const struct statement statements[] = {
                           "  WHERE customer_id = $1 AND instance_id = $2) " NEWEST_FIRST},
 };
 
-const struct statement_list license_end_statements = STATEMENT_LIST(statements);
+const struct statement_list license_reminder_statements = STATEMENT_LIST(statements);
 
 static enum fail
 find_newest(struct operation *operation, const struct reminder *reminder,
@@ -113,7 +113,7 @@ look(struct operation *operation, const struct reminder *reminder, struct instan
 }
 
 enum fail
-license_run_ends(struct operation *operation, int64_t *done)
+license_reminders_run(struct operation *operation, int64_t *done)
 {
 	return reminders_run(operation, "license", look, done);
 }

@@ -1,5 +1,5 @@
-/* ours.c: which parts of Stripe's objects are ours. */
-#include "subscriptions/ours.h"
+/* sold_items.c: which parts of Stripe's objects are ours. */
+#include "subscriptions/sold_items.h"
 
 #include "base/arena.h"
 #include "base/text.h"

@@ -1,5 +1,5 @@
-/* trial_ends.c: tells ahead of the ends of trials. */
-#include "billing/trial_ends.h"
+/* trial_reminders.c: writes the events that announce the ends of trials. */
+#include "billing/trial_reminders.h"
 
 #include "base/text.h"
 #include "billing/access.h"
@@ -43,7 +43,7 @@ look(struct operation *operation, const struct reminder *reminder, struct instan
 }
 
 enum fail
-trial_run_ends(struct operation *operation, int64_t *done)
+trial_reminders_run(struct operation *operation, int64_t *done)
 {
 	return reminders_run(operation, "trial", look, done);
 }
