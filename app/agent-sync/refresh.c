@@ -6,7 +6,7 @@
 #include "base/arena.h"
 
 static bool
-read_member(struct session *session, const char *path, const struct http_answer *answer,
+read_member(struct agent_session *session, const char *path, const struct http_answer *answer,
             const char *name, const char **out)
 {
 	struct json_view object;
@@ -18,7 +18,7 @@ read_member(struct session *session, const char *path, const struct http_answer 
 
 /* Without pinned keys those of the service are trusted, as TLS protects them. */
 static bool
-refresh_keys(struct session *session)
+refresh_keys(struct agent_session *session)
 {
 	static const char path[] = "/.well-known/jwks.json";
 	struct license_options options = {.size = sizeof(options)};
@@ -38,7 +38,7 @@ refresh_keys(struct session *session)
 }
 
 static bool
-keep_if_genuine(struct session *session, const char *token, const char *etag)
+keep_if_genuine(struct agent_session *session, const char *token, const char *etag)
 {
 	struct license_cache *cache = &session->cache;
 	enum license_is verdict = LICENSE_IS_NONE;
@@ -59,7 +59,7 @@ keep_if_genuine(struct session *session, const char *token, const char *etag)
 }
 
 static bool
-refresh_license(struct session *session)
+refresh_license(struct agent_session *session)
 {
 	const char *path = arena_printf(session->task->arena, "/api/licenses/%s",
 	                                session->settings->customer_id);
@@ -81,7 +81,7 @@ refresh_license(struct session *session)
 }
 
 static bool
-refresh_revocations(struct session *session)
+refresh_revocations(struct agent_session *session)
 {
 	static const char path[] = "/api/licenses/revocations";
 	struct http_answer answer;
@@ -104,7 +104,7 @@ refresh_revocations(struct session *session)
 
 /* For known_metrics_check(). A failure other than an outage changes nothing: usage goes on. */
 static void
-refresh_metrics(struct session *session)
+refresh_metrics(struct agent_session *session)
 {
 	struct sync_state before = session->sync;
 	struct http_answer answer;
@@ -121,7 +121,7 @@ refresh_metrics(struct session *session)
 }
 
 void
-session_refresh(struct session *session)
+session_refresh(struct agent_session *session)
 {
 	if (!refresh_keys(session) ||
 	    !session_check(session, license_cache_load(session->task, session->state, false,

@@ -14,7 +14,7 @@
 static const char path[] = "/api/usage/reports";
 
 static const char *
-write_batch(struct session *session, const struct report *reports, size_t count)
+write_batch(struct agent_session *session, const struct report *reports, size_t count)
 {
 	struct json_out json = json_out_new(session->task->arena, 256 * (count + 1));
 
@@ -33,7 +33,7 @@ write_batch(struct session *session, const struct report *reports, size_t count)
 }
 
 static bool
-malformed(struct session *session, const char *why)
+malformed(struct agent_session *session, const char *why)
 {
 	return session_fail(session, SYNC_UNTRUSTED, "%s: %s", path, why);
 }
@@ -91,7 +91,8 @@ drop_version(const struct json_view *result, struct report *rest)
 /* Keeps aside what the service refuses: some metrics, and then the rest is sent again, or else the
  * report. A version is dropped. */
 static enum fail
-keep_aside(struct session *session, const struct report *report, const struct json_view *result)
+keep_aside(struct agent_session *session, const struct report *report,
+           const struct json_view *result)
 {
 	struct task *task = session->task;
 	struct report rest = *report, bad = *report;
@@ -115,7 +116,7 @@ keep_aside(struct session *session, const struct report *report, const struct js
 
 /* Handles one result. */
 static bool
-handle_result(struct session *session, const struct report *report,
+handle_result(struct agent_session *session, const struct report *report,
               const struct json_view *result)
 {
 	const char *status;
@@ -130,7 +131,7 @@ handle_result(struct session *session, const struct report *report,
 }
 
 static bool
-handle_answer(struct session *session, const struct report *reports, size_t count,
+handle_answer(struct agent_session *session, const struct report *reports, size_t count,
               const struct http_answer *answer)
 {
 	struct json_view object, results, result;
@@ -156,7 +157,7 @@ handle_answer(struct session *session, const struct report *reports, size_t coun
 /* How many reports are sent next: those in flight, else at most half of AGENT_BUFFER_REPORTS,
  * so that the buffer has room for others while these are in flight. */
 static size_t
-next_batch(struct session *session, const struct report *reports, size_t count)
+next_batch(struct agent_session *session, const struct report *reports, size_t count)
 {
 	int64_t in_flight = spool_in_flight(session->task, session->state);
 	size_t half = (size_t)session->settings->buffer_reports / 2;
@@ -170,7 +171,7 @@ next_batch(struct session *session, const struct report *reports, size_t count)
 }
 
 static bool
-send_batch(struct session *session, const struct report *reports, size_t count)
+send_batch(struct agent_session *session, const struct report *reports, size_t count)
 {
 	struct http_answer answer;
 
@@ -181,7 +182,7 @@ send_batch(struct session *session, const struct report *reports, size_t count)
 }
 
 static void
-send_all(struct session *session)
+send_all(struct agent_session *session)
 {
 	struct report *reports = NULL;
 	size_t count = 0, batch;
@@ -197,7 +198,7 @@ send_all(struct session *session)
 
 /* Each round that asks for another has taken metrics or the version from a report, so there is an end. */
 void
-session_report(struct session *session)
+session_report(struct agent_session *session)
 {
 	do {
 		session->resend = false;

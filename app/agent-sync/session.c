@@ -10,7 +10,7 @@
 enum { REQUEST_TIMEOUT_MS = 30000 };
 
 bool
-session_fail(struct session *session, enum sync_outcome outcome, const char *format, ...)
+session_fail(struct agent_session *session, enum sync_outcome outcome, const char *format, ...)
 {
 	va_list arguments;
 
@@ -24,7 +24,7 @@ session_fail(struct session *session, enum sync_outcome outcome, const char *for
 }
 
 bool
-session_check(struct session *session, enum fail kind)
+session_check(struct agent_session *session, enum fail kind)
 {
 	if (kind == FAIL_NONE)
 		return true;
@@ -34,14 +34,15 @@ session_check(struct session *session, enum fail kind)
 }
 
 bool
-session_object(struct session *session, const struct http_answer *answer, struct json_view *out)
+session_object(struct agent_session *session, const struct http_answer *answer,
+               struct json_view *out)
 {
 	return json_view_try(session->task->arena, answer->body, answer->length, out);
 }
 
 /* The member "code" of an error's body. */
 static const char *
-code_of(struct session *session, const struct http_answer *answer)
+code_of(struct agent_session *session, const struct http_answer *answer)
 {
 	struct json_view object;
 	const char *code;
@@ -53,7 +54,7 @@ code_of(struct session *session, const struct http_answer *answer)
 }
 
 static bool
-check_answer(struct session *session, const char *path, const struct http_answer *answer)
+check_answer(struct agent_session *session, const char *path, const struct http_answer *answer)
 {
 	const char *wait = http_answer_header(answer, "Retry-After");
 
@@ -72,8 +73,8 @@ check_answer(struct session *session, const char *path, const struct http_answer
 }
 
 bool
-session_send(struct session *session, const char *path, const char *etag, const char *body,
-             struct http_answer *answer)
+session_send(struct agent_session *session, const char *path, const char *etag,
+             const char *body, struct http_answer *answer)
 {
 	struct http_header headers[3] = {{"X-API-Key", session->settings->api_key}};
 	struct http_request request = {.method = body == NULL ? "GET" : "POST",

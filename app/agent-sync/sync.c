@@ -21,7 +21,7 @@ enum {
 
 /* Reports that the service wants later do not delay the next licence and revocation list. */
 static void
-report(struct session *session)
+report(struct agent_session *session)
 {
 	int64_t interval_s = session->settings->refresh_minutes * 60;
 
@@ -31,7 +31,7 @@ report(struct session *session)
 }
 
 static void
-run_session(struct session *session)
+run_session(struct agent_session *session)
 {
 	const struct agent_settings *settings = session->settings;
 	const char *fault = http_check_key_url(settings->api_url);
@@ -60,7 +60,8 @@ run_session(struct session *session)
 static enum sync_outcome
 run(struct task *task, const struct state *state)
 {
-	struct session session = {.task = task, .settings = state->settings, .state = state};
+	struct agent_session session = {
+	        .task = task, .settings = state->settings, .state = state};
 	int lock = state_lock(task, state, STATE_LOCK);
 	struct sync_state before;
 

@@ -26,7 +26,7 @@ struct mail_client {
 };
 
 /* The SMTP session so far. */
-struct session {
+struct smtp_session {
 	const struct mail_message *message; /* NULL: none is sent */
 	size_t read;                        /* of its text, by libcurl */
 	const char *step;
@@ -134,7 +134,7 @@ mail_client_free(struct mail_client *client)
 static size_t
 give_text(char *bytes, size_t size, size_t count, void *context)
 {
-	struct session *session = context;
+	struct smtp_session *session = context;
 	size_t left = session->message == NULL ? 0 : session->message->length - session->read;
 	size_t length = size * count < left ? size * count : left;
 
@@ -152,7 +152,7 @@ give_text(char *bytes, size_t size, size_t count, void *context)
 static size_t
 take_line(char *line, size_t size, size_t count, void *context)
 {
-	struct session *session = context;
+	struct smtp_session *session = context;
 	size_t length = size * count, kept = 0;
 
 	if (session->over)
@@ -168,7 +168,7 @@ take_line(char *line, size_t size, size_t count, void *context)
 static int
 watch(CURL *easy, curl_infotype kind, char *bytes, size_t length, void *context)
 {
-	struct session *session = context;
+	struct smtp_session *session = context;
 
 	(void)easy;
 	if (kind != CURLINFO_HEADER_OUT)
@@ -235,7 +235,7 @@ set_user(CURL *easy, const struct mail_client_options *options)
 }
 
 static bool
-set_session(CURL *easy, struct session *session, char *why)
+set_session(CURL *easy, struct smtp_session *session, char *why)
 {
 	return curl_easy_setopt(easy, CURLOPT_READFUNCTION, give_text) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_READDATA, session) == CURLE_OK &&
@@ -309,7 +309,7 @@ is_after_sender(const char *step)
 }
 
 static void
-judge(struct arena *arena, CURLcode code, const struct session *session, const char *why,
+judge(struct arena *arena, CURLcode code, const struct smtp_session *session, const char *why,
       struct mail_answer *out)
 {
 	bool late = is_after_sender(session->step);
@@ -343,7 +343,7 @@ static void
 run_session(struct mail_client *client, struct arena *arena, const struct mail_message *message,
             struct mail_answer *out)
 {
-	struct session session = {.message = message, .step = "connect"};
+	struct smtp_session session = {.message = message, .step = "connect"};
 	struct curl_slist recipients;
 	char why[CURL_ERROR_SIZE] = "";
 	CURL *easy = client->easy;

@@ -93,12 +93,12 @@ repeat(struct operation *operation, const char *action, bool *repeated)
 }
 
 static const char *
-change_form(struct operation *operation, const struct plan_terms *terms)
+change_form(struct operation *operation, const struct change_terms *terms)
 {
 	struct stripe_form form = stripe_form_new(operation->task->arena);
 
-	plan_terms_add_items(&form, "items", operation->billing, terms);
-	plan_terms_add_anchor(&form, "billing_cycle_anchor", operation->billing, terms);
+	change_terms_add_items(&form, "items", operation->billing, terms);
+	change_terms_add_anchor(&form, "billing_cycle_anchor", operation->billing, terms);
 	stripe_form_string(&form, "proration_behavior", terms->proration);
 	if (terms->proration_at.known)
 		stripe_form_int(&form, "proration_date", terms->proration_at.ms / SECOND_MS);
@@ -131,7 +131,7 @@ is_scheduled(struct operation *operation, const struct subscription *subscriptio
 /* Stores the plan and purchase that begin with the next period (NULL: none). Stripe learns of them
  * when the period ends. */
 static enum fail
-schedule(struct operation *operation, const struct plan_terms *terms, const char *plan,
+schedule(struct operation *operation, const struct change_terms *terms, const char *plan,
          const struct purchase_change *purchase)
 {
 	const struct subscription *subscription = &terms->subscription;
@@ -149,7 +149,7 @@ schedule(struct operation *operation, const struct plan_terms *terms, const char
 }
 
 static enum fail
-change_now(struct operation *operation, const struct plan_terms *terms)
+change_now(struct operation *operation, const struct change_terms *terms)
 {
 	return record_and_perform(operation,
 	                          &(struct change){.subscription = &terms->subscription,
@@ -161,21 +161,21 @@ change_now(struct operation *operation, const struct plan_terms *terms)
 enum fail
 change_plan(struct operation *operation, const struct plan_change *change)
 {
-	struct plan_terms terms = {0};
+	struct change_terms terms = {0};
 	bool repeated;
 
 	TRY(stripe_is_configured(operation));
 	TRY(repeat(operation, plan_change_action, &repeated));
 	if (repeated)
 		return FAIL_NONE;
-	TRY(plan_terms_find(operation, change, &terms));
-	if (plan_terms_are_present(&terms))
+	TRY(change_terms_find(operation, change, &terms));
+	if (change_terms_are_present(&terms))
 		return terms.subscription.scheduled_plan == NULL
 		               ? fail_nothing_to_change(operation)
 		               : schedule(operation, &terms, NULL, NULL);
 	if (!terms.is_upgrade && operation->billing->sales.downgrade_at_period_end)
 		return schedule(operation, &terms, change->new_plan, &change->purchase);
-	TRY(plan_terms_check_paid(operation, &terms));
+	TRY(change_terms_check_paid(operation, &terms));
 	return change_now(operation, &terms);
 }
 
@@ -299,7 +299,7 @@ postpone(struct operation *operation, const struct scheduled_plan *due)
  * yet, and a period that has become longer moves the beginning. `*waits`: it does not begin now. */
 static enum fail
 begin_scheduled(struct operation *operation, const struct scheduled_plan *due,
-                struct plan_terms *terms, bool *waits)
+                struct change_terms *terms, bool *waits)
 {
 	const struct stripe_item *item = &terms->sold.item;
 	const struct instant *end = &item->period_end, *requested = &due->requested_for;
@@ -312,7 +312,7 @@ begin_scheduled(struct operation *operation, const struct scheduled_plan *due,
 	if (item->period_start.known && item->period_start.ms < requested->ms &&
 	    end->ms >= requested->ms)
 		TRY(subscription_move_scheduled(operation, due, *end));
-	else if (!plan_terms_owe(terms))
+	else if (!change_terms_owe(terms))
 		return FAIL_NONE;
 	*waits = true;
 	return postpone(operation, due);
@@ -326,15 +326,15 @@ run_scheduled(struct operation *operation, const struct scheduled_plan *due)
 	                             .field = "plan",
 	                             .new_plan = due->plan,
 	                             .purchase = {.quantity = due->quantity}};
-	struct plan_terms terms = {0};
+	struct change_terms terms = {0};
 	bool waits;
 
 	purchase_change_parse(operation->task->arena, &operation->billing->plans, due->addons,
 	                      &change.purchase);
-	TRY(plan_terms_find(operation, &change, &terms));
+	TRY(change_terms_find(operation, &change, &terms));
 	if (terms.subscription.subscription_id != due->subscription_id)
 		return fail_subscription_ended(operation);
-	if (plan_terms_are_present(&terms))
+	if (change_terms_are_present(&terms))
 		return subscription_schedule(operation, due->stripe_subscription_id, NULL, NULL,
 		                             INSTANT_NONE);
 	TRY(begin_scheduled(operation, due, &terms, &waits));

@@ -110,7 +110,7 @@ change_fetch(struct operation *operation, const struct subscription *subscriptio
 
 /* By our clock the current period may not have begun yet, or may have ended already. */
 struct instant
-plan_terms_proration_at(const struct plan_terms *terms, int64_t now_ms)
+change_terms_proration_at(const struct change_terms *terms, int64_t now_ms)
 {
 	const struct instant *start = &terms->sold.item.period_start,
 	                     *end = &terms->sold.item.period_end;
@@ -122,9 +122,10 @@ plan_terms_proration_at(const struct plan_terms *terms, int64_t now_ms)
 }
 
 static enum fail
-check_proration(struct operation *operation, struct instant at, const struct plan_terms *terms)
+check_proration(struct operation *operation, struct instant at,
+                const struct change_terms *terms)
 {
-	int64_t latest_ms = plan_terms_proration_at(terms, operation->now_ms).ms;
+	int64_t latest_ms = change_terms_proration_at(terms, operation->now_ms).ms;
 
 	if (latest_ms < operation->now_ms + CLOCKS_APART_MS)
 		latest_ms = operation->now_ms + CLOCKS_APART_MS;
@@ -173,7 +174,7 @@ is_listed_otherwise(const struct billing *billing, const struct stripe_item *ite
  * are others. The customer would pay for another interval than the one that he has. */
 static enum fail
 choose_by_position(struct operation *operation, const struct plan_change *change,
-                   struct plan_terms *out)
+                   struct change_terms *out)
 {
 	const struct billing *billing = operation->billing;
 	const struct price_terms present = stripe_item_terms(&out->sold.item),
@@ -197,7 +198,7 @@ choose_by_position(struct operation *operation, const struct plan_change *change
  * present plan keeps its price. A price that PLANS_FILE does not list is found by its position. */
 static enum fail
 choose_price(struct operation *operation, const struct plan_change *change,
-             struct plan_terms *out)
+             struct change_terms *out)
 {
 	const struct billing *billing = operation->billing;
 	const struct price_terms present = stripe_item_terms(&out->sold.item);
@@ -226,7 +227,7 @@ choose_price(struct operation *operation, const struct plan_change *change,
 
 /* Finds the prices of the add-ons that are new, or all if they are billed by another interval. */
 static enum fail
-find_addon_prices(struct operation *operation, struct plan_terms *out)
+find_addon_prices(struct operation *operation, struct change_terms *out)
 {
 	const struct billing *billing = operation->billing;
 	struct price_terms terms = price_terms_of(&billing->plans, out->price);
@@ -263,7 +264,7 @@ bills_use(const struct billing *billing, const struct stripe_subscription *subsc
 /* All items of a subscription have one interval, and a metered item that is exchanged no longer
  * bills the use until then. A scheduled change has no interval. */
 static enum fail
-check_interval(struct operation *operation, const struct plan_terms *terms)
+check_interval(struct operation *operation, const struct change_terms *terms)
 {
 	if (!terms->changes_interval)
 		return FAIL_NONE;
@@ -291,14 +292,14 @@ check_item(struct operation *operation, const struct sold_subscription *sold,
 }
 
 bool
-plan_terms_are_present(const struct plan_terms *terms)
+change_terms_are_present(const struct change_terms *terms)
 {
 	return text_equal(terms->sold.plan, terms->price->sells) && !terms->changes_interval &&
 	       purchase_is_equal(&terms->addons.before, &terms->addons.after);
 }
 
 bool
-plan_terms_owe(const struct plan_terms *terms)
+change_terms_owe(const struct change_terms *terms)
 {
 	const struct stripe_subscription *now = &terms->sold.stripe;
 
@@ -307,17 +308,17 @@ plan_terms_owe(const struct plan_terms *terms)
 }
 
 enum fail
-plan_terms_check_paid(struct operation *operation, const struct plan_terms *terms)
+change_terms_check_paid(struct operation *operation, const struct change_terms *terms)
 {
-	if (!plan_terms_owe(terms))
+	if (!change_terms_owe(terms))
 		return FAIL_NONE;
 	return task_fail(operation->task, FAIL_CONFLICT, "payment_due",
 	                 "A payment is due; pay the open invoice first.");
 }
 
 enum fail
-plan_terms_find(struct operation *operation, const struct plan_change *change,
-                struct plan_terms *out)
+change_terms_find(struct operation *operation, const struct plan_change *change,
+                  struct change_terms *out)
 {
 	const struct billing *billing = operation->billing;
 	const struct plans *plans = &billing->plans;
@@ -349,8 +350,8 @@ plan_terms_find(struct operation *operation, const struct plan_change *change,
 /* Without the item's id Stripe would add the price to the old one; without the quantity it
  * would set it to 1 (docs.stripe.com/billing/subscriptions/change-price). */
 void
-plan_terms_add_items(struct stripe_form *form, const char *prefix,
-                     const struct billing *billing, const struct plan_terms *terms)
+change_terms_add_items(struct stripe_form *form, const char *prefix,
+                       const struct billing *billing, const struct change_terms *terms)
 {
 	struct arena *arena = form->text.arena;
 	size_t next = 1;
@@ -367,8 +368,8 @@ plan_terms_add_items(struct stripe_form *form, const char *prefix,
 }
 
 void
-plan_terms_add_anchor(struct stripe_form *form, const char *key, const struct billing *billing,
-                      const struct plan_terms *terms)
+change_terms_add_anchor(struct stripe_form *form, const char *key,
+                        const struct billing *billing, const struct change_terms *terms)
 {
 	if (!terms->changes_interval || !terms->sold.stripe.flexible)
 		return;

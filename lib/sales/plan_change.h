@@ -18,7 +18,7 @@ struct plan_change {
 	struct instant proration_at; /* from the preview; unknown: now */
 };
 
-struct plan_terms {
+struct change_terms {
 	struct subscription subscription; /* our row, as it was before Stripe was asked */
 	struct sold_subscription sold;    /* Stripe's */
 	const struct price *price;        /* of the requested plan */
@@ -31,15 +31,15 @@ struct plan_terms {
 };
 
 /* Whether the subscription has the plan, the interval, the quantity and the add-ons already. */
-bool plan_terms_are_present(const struct plan_terms *terms);
+bool change_terms_are_present(const struct change_terms *terms);
 
 /* Whether the present period is not paid for yet. Stripe would credit its rest all the same. A greater
  * plan waits neither for a draft of Stripe's nor for an invoice that is due later. */
-bool plan_terms_owe(const struct plan_terms *terms);
+bool change_terms_owe(const struct change_terms *terms);
 
 /* FAIL_CONFLICT "payment_due" when they do. */
-enum fail plan_terms_check_paid(struct operation *operation,
-                                const struct plan_terms *terms) MUST_CHECK;
+enum fail change_terms_check_paid(struct operation *operation,
+                                  const struct change_terms *terms) MUST_CHECK;
 
 /* FAIL_CONFLICT "nothing_to_change", "subscription_ended", "checkout_needed". */
 enum fail fail_nothing_to_change(struct operation *operation) MUST_CHECK;
@@ -65,19 +65,19 @@ enum fail change_fetch(struct operation *operation, const struct subscription *s
  * interval, for a quantity of what is bought once, and for another time of proration than that of a preview
  * of the last hour; FAIL_CONFLICT "interval_fixed", "mixed_change", or "price_unclear" when no item is
  * known to be the plan's; otherwise as above. */
-enum fail plan_terms_find(struct operation *operation, const struct plan_change *change,
-                          struct plan_terms *out) MUST_CHECK;
+enum fail change_terms_find(struct operation *operation, const struct plan_change *change,
+                            struct change_terms *out) MUST_CHECK;
 
 /* The time of proration of a change that happens now, in whole seconds. Stripe accepts none
  * outside of the current period (docs.stripe.com/api/subscriptions/update, proration_date). */
-struct instant plan_terms_proration_at(const struct plan_terms *terms, int64_t now_ms);
+struct instant change_terms_proration_at(const struct change_terms *terms, int64_t now_ms);
 
 /* Adds what begins a new period with another interval, under `key`, for example
  * "billing_cycle_anchor". In classic billing mode Stripe begins one by itself, in flexible mode only
  * when asked (docs.stripe.com/billing/subscriptions/billing-mode/compare). */
-void plan_terms_add_anchor(struct stripe_form *form, const char *key,
-                           const struct billing *billing, const struct plan_terms *terms);
+void change_terms_add_anchor(struct stripe_form *form, const char *key,
+                             const struct billing *billing, const struct change_terms *terms);
 
 /* Adds the subscription's new items under `prefix`, for example "items". */
-void plan_terms_add_items(struct stripe_form *form, const char *prefix,
-                          const struct billing *billing, const struct plan_terms *terms);
+void change_terms_add_items(struct stripe_form *form, const char *prefix,
+                            const struct billing *billing, const struct change_terms *terms);

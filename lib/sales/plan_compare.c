@@ -12,7 +12,7 @@ stripe_item_terms(const struct stripe_item *item)
 }
 
 static const struct plan *
-present_plan(const struct plans *plans, const struct plan_terms *terms)
+present_plan(const struct plans *plans, const struct change_terms *terms)
 {
 	return plans_find(plans, terms->sold.plan != NULL ? terms->sold.plan
 	                                                  : terms->subscription.plan);
@@ -20,7 +20,7 @@ present_plan(const struct plans *plans, const struct plan_terms *terms)
 
 void
 plan_change_find_purchase(const struct plans *plans, const struct plan_change *change,
-                          struct plan_terms *out)
+                          struct change_terms *out)
 {
 	const struct plan *present = present_plan(plans, out);
 	struct purchase *before = &out->addons.before, *after = &out->addons.after;
@@ -62,7 +62,7 @@ compare(int64_t wanted, int64_t present)
 
 struct comparison
 plan_change_compare(const struct billing *billing, const struct plan_change *change,
-                    const struct plan_terms *terms)
+                    const struct change_terms *terms)
 {
 	const struct plans *plans = &billing->plans;
 	const struct plan *present = present_plan(plans, terms);

@@ -9,7 +9,7 @@ struct price_terms stripe_item_terms(const struct stripe_item *item);
 /* Finds what is bought before and after the change. A plan that is bought once has the quantity that its
  * item has, which is 1 unless the vendor chose another one at Stripe. */
 void plan_change_find_purchase(const struct plans *plans, const struct plan_change *change,
-                               struct plan_terms *out);
+                               struct change_terms *out);
 
 /* How the requested terms compare with the present ones. */
 struct comparison {
@@ -21,7 +21,7 @@ struct comparison {
 
 struct comparison plan_change_compare(const struct billing *billing,
                                       const struct plan_change *change,
-                                      const struct plan_terms *terms);
+                                      const struct change_terms *terms);
 
 /* More begins and is charged now, less with the next period where the policy says so. One request
  * cannot have both, or it would evade the policy: FAIL_CONFLICT "mixed_change". A greater plan always

@@ -27,7 +27,7 @@ read_lines(struct operation *operation, const struct json_view *invoice,
 }
 
 static enum fail
-fetch_preview(struct operation *operation, const struct plan_terms *terms,
+fetch_preview(struct operation *operation, const struct change_terms *terms,
               struct change_preview *out)
 {
 	struct stripe_form form = stripe_form_new(operation->task->arena);
@@ -36,9 +36,9 @@ fetch_preview(struct operation *operation, const struct plan_terms *terms,
 	stripe_form_string(&form, "subscription", terms->sold.stripe.id);
 	if (terms->sold.stripe.automatic_tax)
 		stripe_form_bool(&form, "automatic_tax[enabled]", true);
-	plan_terms_add_items(&form, "subscription_details[items]", operation->billing, terms);
-	plan_terms_add_anchor(&form, "subscription_details[billing_cycle_anchor]",
-	                      operation->billing, terms);
+	change_terms_add_items(&form, "subscription_details[items]", operation->billing, terms);
+	change_terms_add_anchor(&form, "subscription_details[billing_cycle_anchor]",
+	                        operation->billing, terms);
 	stripe_form_string(&form, "subscription_details[proration_behavior]", terms->proration);
 	stripe_form_int(&form, "subscription_details[proration_date]",
 	                out->proration_at.ms / SECOND_MS);
@@ -56,10 +56,10 @@ enum fail
 change_preview(struct operation *operation, const struct plan_change *change,
                struct change_preview *out)
 {
-	struct plan_terms terms = {0};
+	struct change_terms terms = {0};
 
-	TRY(plan_terms_find(operation, change, &terms));
-	if (plan_terms_are_present(&terms))
+	TRY(change_terms_find(operation, change, &terms));
+	if (change_terms_are_present(&terms))
 		return fail_nothing_to_change(operation);
 	*out = (struct change_preview){
 	        .plan = terms.subscription.plan,
@@ -70,11 +70,11 @@ change_preview(struct operation *operation, const struct plan_change *change,
 	                !terms.is_upgrade && operation->billing->sales.downgrade_at_period_end,
 	        .proration_at = terms.proration_at.known
 	                                ? terms.proration_at
-	                                : plan_terms_proration_at(&terms, operation->now_ms),
+	                                : change_terms_proration_at(&terms, operation->now_ms),
 	        .period_ends_at = terms.sold.item.period_end,
 	};
 	if (out->at_period_end)
 		return FAIL_NONE;
-	TRY(plan_terms_check_paid(operation, &terms));
+	TRY(change_terms_check_paid(operation, &terms));
 	return fetch_preview(operation, &terms, out);
 }

@@ -124,8 +124,8 @@ const char *
 event_type(enum event_use use, size_t index)
 {
 	for (size_t i = 0; i < FAMILIES; i++)
-		for (const struct event_type *type = families[i].types; type->name != NULL;
-		     type++)
+		for (const struct stripe_event_type *type = families[i].types;
+		     type->name != NULL; type++)
 			if (type->use >= use && index-- == 0)
 				return type->name;
 	return NULL;

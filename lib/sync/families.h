@@ -17,7 +17,7 @@ enum event_use {
 	EVENT_SWEPT       /* and look for lost ones in Stripe's list */
 };
 
-struct event_type {
+struct stripe_event_type {
 	const char *name;
 	enum event_use use;
 };
@@ -32,7 +32,7 @@ struct event_family {
 	void (*read)(const struct json_view *event, struct event_ref *out);
 	enum fail (*sync)(struct operation *operation, const struct sync_target *target,
 	                  const char **customer_id, enum sync_result *out);
-	struct event_type types[EVENT_TYPES_MAX];
+	struct stripe_event_type types[EVENT_TYPES_MAX];
 };
 
 /* Reads the event and what it is about: `ref` is empty when no family has it, or when its

@@ -70,31 +70,31 @@ open_secret(struct lane *lane, struct arena *arena, const struct webhook_key *ke
 
 /* The beginnings of sealed secrets are random, so that they tell which secrets these are. */
 static void
-mark(uint8_t out[static 64], const struct webhook_target *target)
+mark(uint8_t out[static 64], const struct webhook_sendable *endpoint)
 {
 	memset(out, 0, 64);
-	if (target->secret.length >= 32)
-		memcpy(out, target->secret.data, 32);
-	if (target->old_secret.length >= 32)
-		memcpy(out + 32, target->old_secret.data, 32);
+	if (endpoint->secret.length >= 32)
+		memcpy(out, endpoint->secret.data, 32);
+	if (endpoint->old_secret.length >= 32)
+		memcpy(out + 32, endpoint->old_secret.data, 32);
 }
 
 /* Opens the secrets, unless they are the ones that the lane has. */
 static bool
 open_secrets(struct lane *lane, struct arena *arena, const struct webhook_keys *keys,
-             const struct webhook_target *target)
+             const struct webhook_sendable *endpoint)
 {
-	const struct webhook_key *key = webhook_keys_find(keys, target->seal_key);
+	const struct webhook_key *key = webhook_keys_find(keys, endpoint->seal_key);
 	uint8_t now[64];
 
-	mark(now, target);
+	mark(now, endpoint);
 	if (lane->secret_count > 0 && memcmp(now, lane->sealed, sizeof(now)) == 0)
 		return true;
 	lane->secret_count = 0;
-	if (key == NULL || !open_secret(lane, arena, key, target->secret))
+	if (key == NULL || !open_secret(lane, arena, key, endpoint->secret))
 		return false;
-	if (target->old_secret.length > 0)
-		(void)open_secret(lane, arena, key, target->old_secret);
+	if (endpoint->old_secret.length > 0)
+		(void)open_secret(lane, arena, key, endpoint->old_secret);
 	memcpy(lane->sealed, now, sizeof(now));
 	return true;
 }
@@ -112,24 +112,24 @@ next_window(const struct lane *lane)
 
 static void
 follow(struct lane *lane, struct arena *arena, const struct webhook_keys *keys,
-       const struct webhook_target *target)
+       const struct webhook_sendable *endpoint)
 {
 	struct http_url url;
-	bool was_open = lane->open;
+	bool was_open = lane->can_send;
 
-	copy(lane->endpoint_id, sizeof(lane->endpoint_id), target->endpoint_id);
-	copy(lane->url, sizeof(lane->url), target->url);
-	lane->seen = true;
-	lane->https = http_url_read(arena, target->url, &url) == NULL && url.https;
-	lane->open = open_secrets(lane, arena, keys, target);
-	lane->failing_since = target->failing_since;
-	lane->paused_until = target->paused_until;
-	lane->last_success_at = target->last_success_at;
-	lane->news = target->news;
-	lane->more = target->due;
+	copy(lane->endpoint_id, sizeof(lane->endpoint_id), endpoint->endpoint_id);
+	copy(lane->url, sizeof(lane->url), endpoint->url);
+	lane->is_listed = true;
+	lane->https = http_url_read(arena, endpoint->url, &url) == NULL && url.https;
+	lane->can_send = open_secrets(lane, arena, keys, endpoint);
+	lane->failing_since = endpoint->failing_since;
+	lane->paused_until = endpoint->paused_until;
+	lane->last_success_at = endpoint->last_success_at;
+	lane->has_new_events = endpoint->has_new_events;
+	lane->may_be_due = endpoint->due;
 	lane->window = next_window(lane);
 	lane->answered = 0;
-	if (was_open && !lane->open)
+	if (was_open && !lane->can_send)
 		log_line(LOG_LEVEL_ERROR, "the secret of a webhook endpoint cannot be opened",
 		         LOG_S("endpoint_id", lane->endpoint_id));
 }
@@ -143,23 +143,24 @@ free_lane(struct lanes *lanes)
 
 		if (lane->endpoint_id[0] != '\0')
 			continue;
-		*lane = (struct lane){.open = true};
+		*lane = (struct lane){.can_send = true};
 		return lane;
 	}
 	return NULL;
 }
 
-/* Closes lanes that were not seen; those to which no request and no answer belongs become free. */
+/* Closes the lanes of endpoints that are not listed; those to which no request and no answer belongs become
+ * free. */
 static void
 close_others(struct lanes *lanes)
 {
 	for (size_t i = 0; i < LANES_MAX; i++) {
 		struct lane *lane = &lanes->items[i];
 
-		if (lane->seen)
+		if (lane->is_listed)
 			continue;
 		forget_waiting(lane);
-		lane->open = false;
+		lane->can_send = false;
 		lane->secret_count = 0;
 		if (lane->running == 0 && lane->unrecorded == 0)
 			lane->endpoint_id[0] = '\0';
@@ -168,17 +169,17 @@ close_others(struct lanes *lanes)
 
 void
 lanes_follow(struct lanes *lanes, struct arena *arena, const struct webhook_keys *keys,
-             const struct webhook_target *targets, size_t count)
+             const struct webhook_sendable *endpoints, size_t count)
 {
 	for (size_t i = 0; i < LANES_MAX; i++)
-		lanes->items[i].seen = false;
+		lanes->items[i].is_listed = false;
 	for (size_t i = 0; i < count; i++) {
-		struct lane *lane = lanes_find(lanes, targets[i].endpoint_id);
+		struct lane *lane = lanes_find(lanes, endpoints[i].endpoint_id);
 
 		if (lane == NULL)
 			lane = free_lane(lanes);
 		if (lane != NULL)
-			follow(lane, arena, keys, &targets[i]);
+			follow(lane, arena, keys, &endpoints[i]);
 	}
 	close_others(lanes);
 }
@@ -194,7 +195,7 @@ lanes_clear(struct lanes *lanes)
 static size_t
 most_running(const struct lane *lane, int64_t now_ms)
 {
-	if (!lane->open || (lane->paused_until.known && lane->paused_until.ms > now_ms))
+	if (!lane->can_send || (lane->paused_until.known && lane->paused_until.ms > now_ms))
 		return 0;
 	return lane->failing_since.known ? WEBHOOK_REQUESTS_FAILING : WEBHOOK_REQUESTS_MAX;
 }
@@ -206,7 +207,7 @@ lane_wants(const struct lane *lane, int64_t now_ms)
 	int64_t taken = (int64_t)(lane->waiting + lane->running);
 
 	/* A window that is half full is left alone, so that rows are taken in batches. */
-	if (!lane->more || most_running(lane, now_ms) == 0 || 2 * taken > lane->window)
+	if (!lane->may_be_due || most_running(lane, now_ms) == 0 || 2 * taken > lane->window)
 		return 0;
 	return lane->window - taken;
 }
@@ -227,12 +228,12 @@ lanes_ask(struct lanes *lanes, int64_t now_ms, int64_t room,
 			is_full = true;
 			lanes->first = i;
 		}
-		lane->asked = want < room ? want : room;
-		if (lane->asked == 0)
+		lane->rows_requested = want < room ? want : room;
+		if (lane->rows_requested == 0)
 			continue;
-		room -= lane->asked;
-		wants[count++] =
-		        (struct webhook_want){lane->endpoint_id, lane->url, lane->asked};
+		room -= lane->rows_requested;
+		wants[count++] = (struct webhook_want){lane->endpoint_id, lane->url,
+		                                       lane->rows_requested};
 	}
 	return count;
 }
@@ -260,7 +261,7 @@ lane_add(struct lane *lane, const struct webhook_taken *taken, const char *body,
 		lane->last->next = delivery;
 	lane->last = delivery;
 	lane->waiting++;
-	lane->asked--;
+	lane->rows_requested--;
 }
 
 static struct delivery *

@@ -25,10 +25,10 @@ struct lane {
 	char endpoint_id[32]; /* "": the lane is free */
 	char url[WEBHOOK_URL_MAX + 1];
 	bool https;
-	bool open; /* the endpoint is enabled and its secret is known */
-	bool more; /* a delivery may be due */
-	bool news; /* events lie behind its cursor */
-	bool seen; /* in the newest list of endpoints */
+	bool can_send;       /* the endpoint is enabled and its secret is known */
+	bool may_be_due;     /* a delivery may be due */
+	bool has_new_events; /* events lie behind its cursor */
+	bool is_listed;      /* in the newest list of endpoints */
 	uint8_t secrets[2][WEBHOOK_SECRET_SIZE];
 	size_t secret_count;
 	uint8_t sealed[64]; /* the beginnings of the sealed secrets that were opened */
@@ -39,10 +39,10 @@ struct lane {
 	struct delivery *last;
 	size_t waiting;
 	size_t running;
-	size_t unrecorded; /* answers that are not in the database yet */
-	int64_t window;    /* the most that are taken ahead */
-	int64_t answered;  /* since the last look */
-	int64_t asked;     /* rows that the running statement still has to return */
+	size_t unrecorded;      /* answers that are not in the database yet */
+	int64_t window;         /* the most that are taken ahead */
+	int64_t answered;       /* since the list of endpoints was read */
+	int64_t rows_requested; /* rows that the running statement still has to return */
 };
 
 enum { LANES_MAX = 2 * WEBHOOK_ENDPOINTS_MAX };
@@ -52,10 +52,10 @@ struct lanes {
 	size_t first; /* index of the lane that lanes_ask() begins with */
 };
 
-/* Makes the lanes those of the targets. Others are closed: what they have taken is forgotten, so that its
- * lease ends. */
+/* Gives each of these endpoints a lane. All other lanes are closed: what they have taken is forgotten, so
+ * that its lease ends. */
 void lanes_follow(struct lanes *lanes, struct arena *arena, const struct webhook_keys *keys,
-                  const struct webhook_target *targets, size_t count);
+                  const struct webhook_sendable *endpoints, size_t count);
 
 /* Forgets everything that was taken and does not run. */
 void lanes_clear(struct lanes *lanes);

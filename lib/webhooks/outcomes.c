@@ -144,7 +144,7 @@ tell_lane(const struct operation *operation, struct lane *lane,
 	if (health->paused_until.known)
 		lane->paused_until = health->paused_until;
 	if (health->gone)
-		lane->open = false;
+		lane->can_send = false;
 }
 
 static enum fail

@@ -23,7 +23,7 @@ extern const char webhooks_feed_sql[], webhooks_take_sql[], webhooks_record_sql[
         webhooks_health_sql[]; /* the .sql files of this folder */
 
 enum {
-	TARGETS,
+	SENDABLE,
 	FEED,
 	TAKE,
 	RECORD,
@@ -39,20 +39,20 @@ enum {
 /* The statements that no standby has to confirm lose nothing when they are lost: events are copied, taken
  * and sent again. */
 static const struct statement statements[] = {
-        [TARGETS] = {"webhook_targets",
-                     ROWS_WITH(struct webhook_target, endpoint_id, url, secret, old_secret,
-                               seal_key, failing_since, paused_until, last_success_at, due,
-                               news),
-                     .sql = "SELECT endpoint_id, url, secret, CASE WHEN old_secret_until > "
-                            "$1::timestamptz THEN old_secret END AS old_secret, seal_key, "
-                            "failing_since, paused_until, last_success_at, "
-                            "EXISTS (SELECT FROM webhook_deliveries d "
-                            "  WHERE d.endpoint_id = e.endpoint_id AND d.state = 'pending' "
-                            "  AND d.due_at <= $1::timestamptz) AS due, "
-                            "EXISTS (SELECT FROM events v "
-                            "  WHERE (v.position, v.number) > (e.position, e.number) "
-                            "  AND v.position < (SELECT event_horizon())) AS news "
-                            "FROM webhook_endpoints e WHERE state = 'enabled' LIMIT 100"},
+        [SENDABLE] = {"webhook_sendable_endpoints",
+                      ROWS_WITH(struct webhook_sendable, endpoint_id, url, secret, old_secret,
+                                seal_key, failing_since, paused_until, last_success_at, due,
+                                has_new_events),
+                      .sql = "SELECT endpoint_id, url, secret, CASE WHEN old_secret_until > "
+                             "$1::timestamptz THEN old_secret END AS old_secret, seal_key, "
+                             "failing_since, paused_until, last_success_at, "
+                             "EXISTS (SELECT FROM webhook_deliveries d "
+                             "  WHERE d.endpoint_id = e.endpoint_id AND d.state = 'pending' "
+                             "  AND d.due_at <= $1::timestamptz) AS due, "
+                             "EXISTS (SELECT FROM events v "
+                             "  WHERE (v.position, v.number) > (e.position, e.number) "
+                             "  AND v.position < (SELECT event_horizon())) AS has_new_events "
+                             "FROM webhook_endpoints e WHERE state = 'enabled' LIMIT 100"},
         [FEED] = {"webhook_feed", ROWS_WITH(struct fed, events), .sql = webhooks_feed_sql,
                   .unconfirmed = true},
         [TAKE] = {"webhook_take",
@@ -123,9 +123,10 @@ static const struct statement statements[] = {
 const struct statement_list webhook_queue_statements = STATEMENT_LIST(statements);
 
 enum fail
-webhook_targets(struct operation *operation, const struct webhook_target **out, size_t *count)
+webhook_sendable_endpoints(struct operation *operation, const struct webhook_sendable **out,
+                           size_t *count)
 {
-	return db_rows(operation->db, operation->task, &statements[TARGETS],
+	return db_rows(operation->db, operation->task, &statements[SENDABLE],
 	               PARAMETERS(param_now(operation)), (void *)out, count);
 }
 

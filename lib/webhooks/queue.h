@@ -15,8 +15,8 @@ extern const struct statement_list webhook_queue_statements;
 /* Longer than an attempt takes. */
 enum { WEBHOOK_LEASE_S = 30 };
 
-/* An endpoint that may get something. */
-struct webhook_target {
+/* An enabled endpoint, with the secrets that sign for it. */
+struct webhook_sendable {
 	const char *endpoint_id;
 	const char *url;
 	struct bytes secret; /* sealed under seal_key */
@@ -25,13 +25,14 @@ struct webhook_target {
 	struct instant failing_since;
 	struct instant paused_until;
 	struct instant last_success_at;
-	bool due;  /* a delivery is */
-	bool news; /* events lie behind its cursor */
+	bool due;            /* a delivery is */
+	bool has_new_events; /* events lie behind its cursor */
 };
 
-/* All that are enabled. */
-enum fail webhook_targets(struct operation *operation, const struct webhook_target **out,
-                          size_t *count) MUST_CHECK;
+/* Lists the enabled endpoints. */
+enum fail webhook_sendable_endpoints(struct operation *operation,
+                                     const struct webhook_sendable **out,
+                                     size_t *count) MUST_CHECK;
 
 /* Copies the next events for the endpoint. `*events` counts those that it has read. */
 enum fail webhook_feed(struct operation *operation, const char *endpoint_id,

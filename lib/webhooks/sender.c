@@ -137,10 +137,10 @@ feed(struct webhook_sender *sender, struct operation *operation)
 		struct lane *lane = &sender->lanes.items[i];
 		int64_t events = 0;
 
-		if (!lane->open || !lane->news)
+		if (!lane->can_send || !lane->has_new_events)
 			continue;
 		TRY(webhook_feed(operation, lane->endpoint_id, &events));
-		lane->more = lane->more || events > 0;
+		lane->may_be_due = lane->may_be_due || events > 0;
 	}
 	return FAIL_NONE;
 }
@@ -148,10 +148,10 @@ feed(struct webhook_sender *sender, struct operation *operation)
 /* A change of the key seals all secrets under the new one: it is loaded before the secrets are opened. */
 static enum fail
 open_keys_of(struct webhook_sender *sender, struct operation *operation,
-             const struct webhook_target *targets, size_t count)
+             const struct webhook_sendable *endpoints, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		const char *key = targets[i].seal_key;
+		const char *key = endpoints[i].seal_key;
 
 		if (webhook_keys_find(&sender->keys, key) != NULL ||
 		    strcmp(key, sender->missing_key) == 0)
@@ -166,15 +166,15 @@ open_keys_of(struct webhook_sender *sender, struct operation *operation,
 static enum fail
 look(struct webhook_sender *sender, struct operation *operation)
 {
-	const struct webhook_target *targets;
+	const struct webhook_sendable *endpoints;
 	size_t count;
 
 	if (sender->running > 0 && clock_monotonic_us() < sender->look_due_us)
 		return FAIL_NONE;
 	sender->look_due_us = clock_monotonic_us() + look_us;
-	TRY(webhook_targets(operation, &targets, &count));
-	TRY(open_keys_of(sender, operation, targets, count));
-	lanes_follow(&sender->lanes, operation->task->arena, &sender->keys, targets, count);
+	TRY(webhook_sendable_endpoints(operation, &endpoints, &count));
+	TRY(open_keys_of(sender, operation, endpoints, count));
+	lanes_follow(&sender->lanes, operation->task->arena, &sender->keys, endpoints, count);
 	return feed(sender, operation);
 }
 
@@ -207,8 +207,9 @@ take(struct webhook_sender *sender, struct operation *operation)
 	spread(sender, operation, taken, count, lease_us);
 	/* As many as were asked for: there may be more. */
 	for (size_t i = 0; i < LANES_MAX; i++)
-		if (sender->lanes.items[i].more)
-			sender->lanes.items[i].more = sender->lanes.items[i].asked == 0;
+		if (sender->lanes.items[i].may_be_due)
+			sender->lanes.items[i].may_be_due =
+			        sender->lanes.items[i].rows_requested == 0;
 	return FAIL_NONE;
 }
 

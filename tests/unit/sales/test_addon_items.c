@@ -81,14 +81,14 @@ static const struct {
 
 START_TEST(test_quantity)
 {
-	struct plan_terms terms = {.price = &billing.plan_prices.items[1]};
+	struct change_terms terms = {.price = &billing.plan_prices.items[1]};
 	struct stripe_form form = stripe_form_new(task.arena);
 
 	terms.sold = subscription_of(arena_printf(task.arena, "{" SUB ",'items':{'data':[%s]}}",
 	                                          quantities[_i].item));
 	terms.addons.sold = &terms.sold;
 	terms.addons.after.quantity = 5;
-	plan_terms_add_items(&form, "i", &billing, &terms);
+	change_terms_add_items(&form, "i", &billing, &terms);
 	ck_assert_str_eq(readable(form.text.data), quantities[_i].form);
 }
 END_TEST

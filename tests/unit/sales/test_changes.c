@@ -775,10 +775,10 @@ static const struct {
 /* The time of proration lies within the period: Stripe accepts no other. */
 START_TEST(test_proration_at)
 {
-	const struct plan_terms terms = {.sold = {.item = {.period_start = moments[_i].start,
-	                                                   .period_end = moments[_i].end}}};
+	const struct change_terms terms = {.sold = {.item = {.period_start = moments[_i].start,
+	                                                     .period_end = moments[_i].end}}};
 
-	ck_assert_int_eq(plan_terms_proration_at(&terms, moments[_i].now_ms).ms,
+	ck_assert_int_eq(change_terms_proration_at(&terms, moments[_i].now_ms).ms,
 	                 moments[_i].moment_ms);
 }
 END_TEST

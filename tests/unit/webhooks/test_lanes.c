@@ -13,7 +13,7 @@ static struct lanes lanes;
 static void
 open_lane(size_t i, int64_t window)
 {
-	lanes.items[i] = (struct lane){.open = true, .more = true, .window = window};
+	lanes.items[i] = (struct lane){.can_send = true, .may_be_due = true, .window = window};
 	(void)snprintf(lanes.items[i].endpoint_id, sizeof(lanes.items[i].endpoint_id), "we_%zu",
 	               i);
 }
@@ -29,7 +29,7 @@ step(int64_t taken[static LANES_MAX])
 	for (size_t i = 0; i < count; i++) {
 		size_t lane = (size_t)strtoul(wants[i].endpoint_id + strlen("we_"), NULL, 10);
 
-		ck_assert_int_eq(wants[i].want, lanes.items[lane].asked);
+		ck_assert_int_eq(wants[i].want, lanes.items[lane].rows_requested);
 		taken[lane] += wants[i].want;
 		sum += wants[i].want;
 	}
@@ -71,7 +71,7 @@ START_TEST(test_room_for_all)
 	ck_assert_int_eq(step(taken), WINDOW + 8);
 	ck_assert_int_eq(taken[5], 8);
 	ck_assert_uint_eq(lanes.first, 0);
-	lanes.items[0].more = false;
+	lanes.items[0].may_be_due = false;
 	ck_assert_int_eq(step(taken), 8);
 }
 END_TEST

@@ -214,7 +214,7 @@ answer_of(const char *url, const char *seen_url, const char *row_id,
 	static struct lane lane;
 	struct outcomes outcomes = {0};
 
-	lane = (struct lane){.open = true};
+	lane = (struct lane){.can_send = true};
 	(void)snprintf(lane.endpoint_id, sizeof(lane.endpoint_id), "%s", endpoint.endpoint_id);
 	(void)snprintf(lane.url, sizeof(lane.url), "%s", seen_url);
 	*delivery = (struct delivery){.lane = &lane,
