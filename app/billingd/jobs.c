@@ -27,6 +27,7 @@
 #include "events/horizon.h"
 #include "events/reminders.h"
 #include "events/retention.h"
+#include "instances/retention.h"
 #include "issuing/key_revocation.h"
 #include "issuing/license_records.h"
 #include "issuing/license_reminders.h"
@@ -82,6 +83,7 @@ static const struct job local_items[] = {
         {"count_usage_days", 60, usage_backfill_run, METRIC_COUNT, 1},
         {"drop_usage_months", 3600, usage_drop_months, METRIC_COUNT, 1},
         {"prune_usage_ids", 60, usage_prune_ids, METRIC_COUNT, 1},
+        {"prune_instances", 60, instance_prune, METRIC_COUNT, 1},
 };
 
 void

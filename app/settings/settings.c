@@ -182,7 +182,9 @@ const struct setting app_settings_table[] = {
             "reports of known ones are always taken.",
             .min = 1, .max = 1000000000),
         ROW(usage_retention_days, "USAGE_RETENTION_DAYS", "90",
-            "Days that usage reports are kept, by whole months; their daily sums stay.",
+            "Days that usage reports are kept, by whole months, and instances after their "
+            "lease; "
+            "the daily sums stay.",
             .min = 36, .max = 36500),
         ROW(event_retention_days, "EVENT_RETENTION_DAYS", "400",
             "Days that events are kept, by whole months.", .min = 31, .max = 36500),

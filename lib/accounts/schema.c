@@ -33,6 +33,7 @@
 #include "events/reminders.h"
 #include "events/retention.h"
 #include "instances/instance_row.h"
+#include "instances/retention.h"
 #include "issuing/bound_licenses.h"
 #include "issuing/key_revocation.h"
 #include "issuing/key_use.h"
@@ -101,6 +102,7 @@ const struct statement_list *const billing_statements[] = {
 	&idempotency_statements,
 	&instance_statements,
 	&instance_transfer_statements,
+	&instance_retention_statements,
 	&invoice_statements,
 	&key_revocation_statements,
 	&key_use_statements,

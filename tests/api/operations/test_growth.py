@@ -56,7 +56,9 @@ TABLES = {
                        UNIT + "instances/test_instances.c::test_moves_are_bounded"),
     "instance_counts": ("a customer", "one row", UNIT + "usage/test_new_instances.c::test_of_a_day"),
     "instance_events": ("a customer", "one row", UNIT + "limits/test_watch.c::test_events_of_a_day"),
-    "instances": ("a customer", "20000 activations a day, and NEW_INSTANCES_PER_DAY by reports",
+    "instance_pruning": ("nobody", "the row that a migration makes", None),
+    "instances": ("a customer", "20000 activations a day, and NEW_INSTANCES_PER_DAY by reports; those of production are "
+                  "deleted USAGE_RETENTION_DAYS after their lease",
                   UNIT + "usage/test_new_instances.c::test_of_a_batch"),
     "invoices": ("Stripe", "a row for each invoice of the account; a repetition updates it",
                  API + "sales/test_payment_bounds.py::test_rows_of_repeated_changes"),
