@@ -20,6 +20,10 @@ BROKEN = {400, 404, 405, 409, 413, 414, 415, 422, 431}
 # Only for those who have bought something.
 OF_BUYERS = {"change_plan", "preview_plan", "resume_subscription", "open_portal", "list_invoices"}
 
+# Metrics of the plans that are sold here.
+METRICS = st.none() | st.dictionaries(st.sampled_from(["mqtt_messages", "api_calls", "storage_mb"]),
+                                      st.integers(0, 2**53 - 1))
+
 # Lists whose cursor has a form of its own.
 OWN_CURSOR = {"list_limits": {"cursor"}}
 
@@ -55,7 +59,7 @@ class Subject:
                 "features": {"maxDevices": 80}, "limits": {"maxUsers": None}, "expires_at": None,
                 "at": None, "starts_at": None, "ends_at": "2027-01-01T00:00:00.000Z",
                 "price": {"amount_minor": 100, "currency": "eur", "interval": "year"},
-                "overage": {"maxDevices": 1.5}, "addons": {},
+                "overage": {"maxDevices": 1.5}, "addons": {}, "metrics": METRICS,
                 "reported_at": None, "from": "2025-02-01T00:00:00Z", "to": "2025-02-15",
                 "reports": [{"customer_id": customer.id, "report_id": "fuzz"}, {"x": 1}],
                 "license": customer.license, "key_id": "key_" + "0" * 24,

@@ -12,12 +12,15 @@ import jwt
 import pytest
 
 from support.client import expect
+from support.drive import Sold, check_driven, drive
 from support.payments import ask, buy, charged, restart, sell, settled, subscription_of
 from support.stack import ROOT, VARIANT, wait_for
 
 TRADE = json.loads((ROOT / "tests/support/another-trade.json").read_text(encoding="utf-8"))
 PLANS = {plan["plan"]: plan for plan in TRADE["plans"]}
 LIMITS = ("seats", "projects", "storageGb")
+SOLD = Sold("solo", "studio", "on_premises", {"exportsDaily": 80}, {"seats": None},
+            {"renders": 5, "storage_gb": 3})
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +78,11 @@ def test_offer(trade):
         assert plan["limits"] == snake(limits_of(PLANS[plan["plan"]]))
     assert offered["trial"]["features"] == snake(TRADE["trial"]["features"])
     assert offered["trial"]["limits"] == {"seats": 1, "projects": 3, "storage_gb": 1}
+
+
+def test_the_document_describes_it(trade, document):
+    """Whatever plans.json names, a client that was generated from the document sends it and takes it."""
+    check_driven(document, drive(trade.api, trade, SOLD))
 
 
 def vectors_of(stack, tokens):

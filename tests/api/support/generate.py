@@ -79,8 +79,8 @@ def _object(members, needed):
 
 
 class Request:
-    """A request about one customer. `known` gives values for parameters and members by name,
-    where only real ones make sense."""
+    """A request about one customer. `known` gives values for parameters and members by name, or
+    strategies for members, where only real ones make sense."""
 
     def __init__(self, draw, document, operation, known):
         self.operation = operation
@@ -94,8 +94,9 @@ class Request:
         if operation.body is not None:
             self.schema = document.flat(operation.body)
             self.body = draw(valid(self.schema))
-            for name in set(self.body) & set(known):
-                self.body[name] = known[name]
+            for name in sorted(set(self.body) & set(known)):
+                value = known[name]
+                self.body[name] = draw(value) if isinstance(value, st.SearchStrategy) else value
             if operation.body_required or self.body or draw(st.booleans()):
                 self.data = json.dumps(self.body, ensure_ascii=draw(st.booleans())).encode()
 
