@@ -9,7 +9,8 @@ SELECT (SELECT count(*) FROM customers WHERE deleted_at IS NULL) AS customers,
   (SELECT count(*) FROM subscriptions
     WHERE NOT superseded AND status IN ('past_due', 'unpaid')) AS past_due,
   (SELECT count(*) FROM subscriptions WHERE NOT superseded AND status IN ('active', 'past_due')
-    AND (cancel_at_period_end OR cancel_at IS NOT NULL)) AS ending,
+    AND (cancel_at_period_end OR (cancel_at IS NOT NULL
+      AND (contract_id IS NULL OR cancel_at < date_trunc('second', ends_at))))) AS ending,
   (SELECT count(*) FROM subscriptions WHERE contract_id IS NOT NULL
     AND status NOT IN ('canceled', 'incomplete_expired') AND starts_at <= $1::timestamptz
     AND ends_at > $1::timestamptz) AS contracts,

@@ -12,7 +12,7 @@ import pytest
 
 from support.client import expect
 from support.payments import ask, buy, settled
-from support.stack import wait_for
+from support.stack import ROOT, wait_for
 
 CSV = {"Accept": "text/csv"}
 TODAY = datetime.datetime.now(datetime.timezone.utc)
@@ -107,6 +107,68 @@ def test_a_scheduled_end_is_not_committed(api, stack):
     expect(ask(customer.client, "cancel", customer.id, at_period_end=True), 200)
     settled(stack, customer.id)
     assert usd() == (end, committed - Decimal(movements(api, customer)[0][2]))
+
+
+def test_a_contract_that_stripe_bills_is_committed(api, stack):
+    """Its end at Stripe is the contract's own; an end that is set before takes it out, as with one that is paid elsewhere."""
+    def counts():
+        answer = figures(api, "summary")
+        [row] = [row for row in answer["currencies"] if row["currency"] == "eur"] or [{"end": 0, "committed": 0}]
+        return Decimal(row["end"]), Decimal(row["committed"]), answer["counts"]["ending"]
+
+    def gained():
+        return tuple(now - then for now, then in zip(counts(), before))
+    before = counts()
+    price = {"amount_minor": 1000000, "currency": "eur", "interval": "year"}
+    paths = []
+    for billing in ("manual", "stripe_invoice"):
+        customer = api.sign_up()
+        path = f"/api/customers/{customer.id}/contracts"
+        made = expect(api.owner.post(path, {"plan": "enterprise", "billing": billing, "price": price, "ends_at": (
+            TODAY + datetime.timedelta(days=60)).strftime("%Y-%m-%dT%H:%M:%S.500Z")}), 201)["contract"]
+        paths.append((customer, f"{path}/{made['contract_id']}"))
+        settled(stack, customer.id)
+    assert gained() == (Decimal("166666.666666"), Decimal("166666.666666"), 0)
+    # Stripe's dashboard cancels the one that it bills.
+    sold = stack.sql(f"SELECT stripe_subscription_id FROM subscriptions WHERE customer_id = '{customer.id}' AND "
+                     "contract_id IS NOT NULL")
+    stack.stripe.call("POST", f"/v1/subscriptions/{sold}", {"cancel_at_period_end": True})
+    settled(stack, customer.id)
+    assert gained() == (Decimal("166666.666666"), Decimal("83333.333333"), 1)
+    for customer, path in paths:
+        soon = (TODAY + datetime.timedelta(days=30)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        expect(api.owner.post(path + "/end", {"at": soon}), 200)
+        settled(stack, customer.id)
+    assert gained()[:2] == (Decimal("166666.666666"), 0)
+
+
+def test_committed_contracts_of_before(cluster, copied):
+    """The migration has contracts booked anew that were taken for cancelled ones."""
+    database = copied("committed")
+    cluster.sql("""
+        INSERT INTO customers (customer_id, email, created_at, updated_at)
+        SELECT 'cust_' || md5(n::text), n || '@committed.example', now(), now() FROM generate_series(1, 3) n;
+        INSERT INTO contracts (contract_id, customer_id, billing, created_at, updated_at)
+        SELECT 'con_' || md5(n::text), 'cust_' || md5(n::text), CASE n WHEN 1 THEN 'manual' ELSE 'stripe_invoice' END, now(), now()
+        FROM generate_series(1, 3) n;
+        INSERT INTO contract_versions (contract_id, version, plan, starts_at, ends_at, amount_minor, currency, interval,
+            interval_count, created_at, created_by)
+        SELECT contract_id, 1, 'enterprise', now(), now() + interval '1 year', 500, 'eur', 'month', 1, now(), 'test' FROM contracts;
+        INSERT INTO subscriptions (customer_id, contract_id, stripe_subscription_id, plan, status, recurring, starts_at, ends_at,
+            cancel_at, created_at, updated_at)
+        SELECT customer_id, contract_id, CASE billing WHEN 'stripe_invoice' THEN 'sub_' || contract_id END, 'enterprise', 'active',
+            CASE billing WHEN 'stripe_invoice' THEN '{"currency":"eur","interval":"month","interval_count":1,"items":[{"amount":500,'
+            '"quantity":1,"interval":"month","interval_count":1,"discounts":[]}],"discounts":[]}' END, starts_at, ends_at,
+            CASE WHEN contract_id = 'con_' || md5('2') THEN date_trunc('second', ends_at)
+            WHEN contract_id = 'con_' || md5('3') THEN ends_at - interval '2 months' END, now(), now()
+        FROM contracts JOIN contract_versions USING (contract_id);
+        UPDATE revenue_customers SET due_at = NULL WHERE customer_id = 'cust_' || md5('1');
+        UPDATE revenue_values SET committed = 0 WHERE customer_id <> 'cust_' || md5('1');""", database)
+    [migration] = (ROOT / "migrations").glob("*_committed_contracts.sql")
+    cluster.sql(migration.read_text(encoding="utf-8"), database)
+    assert cluster.sql("SELECT revenue_run(7, 1000)", database) == "2"
+    assert cluster.sql("SELECT mrr, committed FROM revenue_values ORDER BY committed, customer_id", database).split("\n") == [
+        "500.000000|0", "500.000000|500.000000", "500.000000|500.000000"]
 
 
 def test_a_contract(api):
