@@ -98,6 +98,12 @@ def test_figures_do_not_read_more_for_a_larger_business(cluster, businesses):
         assert after <= most * before + 10, (route, before, after)
 
 
+def test_scheduled_ends_have_an_index(cluster, businesses):
+    """Its condition is wider than that of the count, which leaves out contracts that end when they have to."""
+    told, = explained(cluster, businesses[SMALL], {"counts": ("counts", f"({AT})")}, AS_IF_LARGE)["counts"]
+    assert "subscriptions_scheduled_ends" in {node.get("Index Name") for node in nodes(told["Plan"])}
+
+
 @pytest.fixture(scope="module")
 def ten_years(cluster, copied):
     """The database of 100 000 customers, with ten million reports."""
