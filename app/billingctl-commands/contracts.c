@@ -28,7 +28,7 @@ static const struct ctl_option amend_options[] = {
         {"--of-version", "VERSION",
          "the version that you have seen: another one is refused (required)"},
         {"--plan", "PLAN", "another plan"},
-        {"--ends-at", "TIME", "another end; it takes one back that was set"},
+        {"--ends-at", "TIME", "another end; a later one takes back one that was set"},
         {"--starts-at", "TIME", "another start, while it has not begun"},
         {"--days-until-due", "DAYS", "of the invoices that Stripe sends"},
         TERMS,

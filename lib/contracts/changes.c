@@ -154,12 +154,13 @@ bill(struct operation *operation, const struct customer *customer,
 	return stripe_contract_enqueue(operation, contract->customer_id, contract->contract_id);
 }
 
-/* Whether the customer may have pages open where he could subscribe, although he may do so no more: before
- * the contract, or from its end on as long as that was set. */
+/* Whether the customer may have pages open where he could subscribe, although he may do so no more, or not
+ * from that time on: before the contract, or from its end on as that was set. */
 static bool
 pages_are_open(const struct contract *before, const struct contract *contract)
 {
-	return before == NULL || (before->end_set_at.known && !contract->end_set_at.known);
+	return before == NULL || (before->end_set_at.known &&
+	                          before->terms.ends_at.ms != contract->terms.ends_at.ms);
 }
 
 static enum fail
@@ -361,8 +362,9 @@ contract_amend(struct operation *operation, const char *customer_id, const char 
 	if (contract_terms_alike(&before.terms, &out->terms))
 		return fail_conflict(operation, "nothing_to_change",
 		                     "There is nothing to change.");
-	/* Another end takes back one that an operator has set. */
-	if (out->terms.ends_at.ms != before.terms.ends_at.ms) {
+	/* A later end takes back one that an operator has set. Before an earlier one the customer may have
+	 * bought what follows already. */
+	if (out->terms.ends_at.ms > before.terms.ends_at.ms) {
 		out->end_set_at = INSTANT_NONE;
 		out->end_reason = NULL;
 	}

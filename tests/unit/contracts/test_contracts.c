@@ -295,7 +295,9 @@ START_TEST(test_an_end_that_is_set)
 {
 	struct contract contract = make("enterprise", 0, ENDS);
 	const struct contract_end end = {.at = INSTANT_MS(NOW_MS + 10 * DAY_MS)};
-	const struct contract_input longer = {.version = 2,
+	const struct contract_input shorter = {.version = 2,
+	                                       .ends_at = INSTANT_MS(NOW_MS + 5 * DAY_MS)},
+	                            longer = {.version = 3,
 	                                      .ends_at = INSTANT_MS(NOW_MS + ENDS)};
 	struct instant ends_at;
 
@@ -308,6 +310,11 @@ START_TEST(test_an_end_that_is_set)
 	ck_assert_str_eq(state_at(10 * DAY_MS - 1), "enterprise active yes");
 	ck_assert_str_eq(state_at(10 * DAY_MS), "enterprise canceled no");
 	operation.now_ms = NOW_MS;
+	fine(contract_amend(&operation, customer_id, contract.contract_id, &shorter,
+	                    &contract));
+	ck_assert(contract.end_set_at.known);
+	fine(contract_must_end(&operation, customer_id, &ends_at));
+	ck_assert_int_eq(ends_at.ms, shorter.ends_at.ms);
 	fine(contract_amend(&operation, customer_id, contract.contract_id, &longer, &contract));
 	ck_assert(!contract.end_set_at.known);
 	refused(contract_must_end(&operation, customer_id, &ends_at), FAIL_CONFLICT,
@@ -315,7 +322,8 @@ START_TEST(test_an_end_that_is_set)
 }
 END_TEST
 
-/* A page for a subscription after an end that counts no more is closed; other amendments close none. */
+/* A page for a subscription after an end that counts no more, or another one, is closed; other amendments
+ * close none. */
 START_TEST(test_pages_of_an_end_that_is_taken_back)
 {
 	static const char closes[] = "SELECT count(*) FROM stripe_calls WHERE kind = "
@@ -329,9 +337,13 @@ START_TEST(test_pages_of_an_end_that_is_taken_back)
 	fine(contract_end(&operation, customer_id, contract.contract_id, &end, &contract));
 	fine(contract_amend(&operation, customer_id, contract.contract_id, &input, &contract));
 	ck_assert_int_eq(count_of(closes, ""), 1);
-	input = (struct contract_input){.version = 3, .ends_at = INSTANT_MS(NOW_MS + ENDS)};
+	input = (struct contract_input){.version = 3,
+	                                .ends_at = INSTANT_MS(NOW_MS + 5 * DAY_MS)};
 	fine(contract_amend(&operation, customer_id, contract.contract_id, &input, &contract));
 	ck_assert_int_eq(count_of(closes, ""), 2);
+	input = (struct contract_input){.version = 4, .ends_at = INSTANT_MS(NOW_MS + ENDS)};
+	fine(contract_amend(&operation, customer_id, contract.contract_id, &input, &contract));
+	ck_assert_int_eq(count_of(closes, ""), 3);
 }
 END_TEST
 

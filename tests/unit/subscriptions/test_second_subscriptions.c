@@ -112,6 +112,26 @@ START_TEST(test_after_a_contract)
 }
 END_TEST
 
+/* The end is moved on after the customer has bought what follows: that stays. */
+START_TEST(test_an_earlier_end)
+{
+	const struct contract_end end = {.at = AT(20)};
+	const struct contract_input earlier = {.version = 2, .ends_at = AT(10)};
+	int64_t before = duplicates();
+
+	billing.sales.cancel_second = true;
+	make(0);
+	fine(contract_end(&operation, customer_id, contract.contract_id, &end, &contract));
+	renewed("sub_a", false, INSTANT_NONE);
+	fine(contract_amend(&operation, customer_id, contract.contract_id, &earlier,
+	                    &contract));
+	renewed("sub_a", false, AT(200));
+	ck_assert_int_eq(audited("second_subscription"), 0);
+	ck_assert_int_eq(duplicates(), before);
+	ck_assert_int_eq(planned("subscription_cancel", "%"), 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -123,6 +143,7 @@ main(void)
 	tcase_add_loop_test(tcase, test_beside_a_running_contract, 0, 2);
 	tcase_add_test(tcase, test_unpaid_beside_a_contract);
 	tcase_add_test(tcase, test_after_a_contract);
+	tcase_add_test(tcase, test_an_earlier_end);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
 }
