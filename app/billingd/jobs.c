@@ -16,8 +16,26 @@
 static const int64_t stripe_budget_us = 90000000;
 
 static const int64_t time_slice_us = 2000000;
+static const int64_t report_every_us = 60000000;
 
-enum { ARENA_LIMIT = 64 * 1024 * 1024, BATCH = 500 };
+enum { ARENA_LIMIT = 64 * 1024 * 1024, BATCH = 500, RETRY_S = 300 };
+
+/* A job of this process; times are by clock_monotonic_us(). */
+struct job_state {
+	int64_t due_us;
+	int64_t report_us;  /* when a failure may be logged again */
+	int64_t unreported; /* failures since the last one that was logged */
+};
+
+struct runner {
+	struct api *api;
+	struct arena *arena;
+	const struct job_list *jobs;
+	struct job_state states[JOBS_MAX];
+	struct job_state measure;
+	bool may_run;            /* as the list said last */
+	int64_t question_due_us; /* when it is asked again */
+};
 
 void
 jobs_set_age(const struct operation *operation, struct metrics *metrics, enum metric gauge,
@@ -50,8 +68,10 @@ should_stop(void)
 }
 
 static struct operation
-new_operation(struct api *api, struct task *task, const char *actor)
+new_operation(const struct runner *runner, struct task *task)
 {
+	struct api *api = runner->api;
+
 	task->request_id = random_id(task->arena, "job-", 8);
 	return (struct operation){.task = task,
 	                          .db = api->db,
@@ -60,156 +80,191 @@ new_operation(struct api *api, struct task *task, const char *actor)
 	                          .stripe_idle = api->stripe_idle,
 	                          .webhooks = api->webhooks,
 	                          .mailer = api->mailer,
-	                          .actor = actor,
+	                          .actor = runner->jobs->actor,
 	                          .now_ms = db_now_ms(api->db),
 	                          .batch = BATCH,
 	                          .deadline_us = clock_monotonic_us() + stripe_budget_us};
 }
 
-static void
-report_failure(struct api *api, const char *job, const struct task *task)
+/* The sentence of a failure, unless it is Stripe's own, which may name a person. */
+static const char *
+reason_of(const struct failure *failure)
 {
-	metrics_add(api->metrics, METRIC_JOB_FAILURES, 1);
-	log_line(LOG_LEVEL_WARNING, "job failed", LOG_S("job", job),
-	         LOG_S("code", task->failure.code));
+	return failure->kind == FAIL_PAYMENT ? NULL : failure->message;
 }
 
-/* False when the time slice ended before the job had nothing left to do. */
-static bool
-run_job(struct api *api, struct arena *arena, const struct job_list *jobs,
-        const struct job *job)
+/* Counts each failure, and logs at most one a minute of each job. */
+static void
+report_failure(const struct runner *runner, const char *job, struct job_state *state,
+               const struct failure *failure)
 {
-	int64_t until_us = clock_monotonic_us() + time_slice_us;
-	int64_t done, total = 0;
+	int64_t now_us = clock_monotonic_us();
+
+	metrics_add(runner->api->metrics, METRIC_JOB_FAILURES, 1);
+	state->unreported++;
+	if (now_us < state->report_us)
+		return;
+	log_line(LOG_LEVEL_WARNING, "job failed", LOG_S("job", job),
+	         LOG_S("code", failure->code), LOG_S("reason", reason_of(failure)),
+	         LOG_I("failures", state->unreported));
+	state->report_us = now_us + report_every_us;
+	state->unreported = 0;
+}
+
+/* False when the time slice ended before the job had nothing left to do. One that fails is due again within
+ * five minutes, however seldom it runs: the fault may have lasted for a moment. */
+static bool
+run_job(struct runner *runner, const struct job *job, struct job_state *state)
+{
+	int64_t start_us = clock_monotonic_us(), until_us = start_us + time_slice_us;
+	int64_t done, total = 0, wait_s = job->every_s;
 	enum fail kind;
 
 	do {
-		struct task task = {.arena = arena};
-		struct operation operation = new_operation(api, &task, jobs->actor);
+		struct task task = {.arena = runner->arena};
+		struct operation operation = new_operation(runner, &task);
 
 		done = 0;
 		kind = job->run(&operation, &done);
-		db_rollback_to(api->db, 0);
+		db_rollback_to(runner->api->db, 0);
 		if (kind != FAIL_NONE)
-			report_failure(api, job->name, &task);
+			report_failure(runner, job->name, state, &task.failure);
 		total += done;
-		arena_reset(arena);
+		arena_reset(runner->arena);
 	} while (done >= job->full && kind == FAIL_NONE && !should_stop() &&
 	         clock_monotonic_us() < until_us);
 	if (job->counter != METRIC_COUNT)
-		metrics_add(api->metrics, job->counter, total);
-	if (total > 0 && !jobs->quiet)
+		metrics_add(runner->api->metrics, job->counter, total);
+	if (total > 0 && !runner->jobs->quiet)
 		log_line(LOG_LEVEL_INFO, "job done", LOG_S("job", job->name),
 		         LOG_I("rows", total));
-	return done < job->full || kind != FAIL_NONE;
+	if (done >= job->full && kind == FAIL_NONE)
+		return false;
+	if (kind != FAIL_NONE && wait_s > RETRY_S)
+		wait_s = RETRY_S;
+	state->due_us = start_us + wait_s * 1000000;
+	return true;
 }
 
 /* Repeats LISTEN, which a new connection to the database does not have. */
 static void
-listen_for_work(struct api *api, struct task *task, const struct job_list *jobs)
+listen_for_work(const struct runner *runner, struct task *task)
 {
-	if (jobs->channel != NULL && db_listen(api->db, task, jobs->channel) != FAIL_NONE)
+	const char *channel = runner->jobs->channel;
+
+	if (channel != NULL && db_listen(runner->api->db, task, channel) != FAIL_NONE)
 		log_line(LOG_LEVEL_DEBUG, "cannot listen");
 	task_clear(task);
 }
 
+/* A round counts when the database answered the last statement of it. */
 static void
-end_round(struct api *api, struct arena *arena, const struct job_list *jobs)
+record_round(const struct runner *runner)
 {
-	struct task task = {.arena = arena};
-	struct operation operation = new_operation(api, &task, jobs->actor);
+	struct api *api = runner->api;
+	bool reached = db_is_connected(api->db);
 
-	if (jobs->measure != NULL && jobs->measure(&operation, api->metrics) != FAIL_NONE)
-		report_failure(api, "measure", &task);
-	task_clear(&task);
-	listen_for_work(api, &task, jobs);
-	db_refresh_clock(api->db, &task);
-	metrics_set(api->metrics, jobs->last_run, db_now_ms(api->db) / SECOND_MS);
-	arena_reset(arena);
+	if (runner->jobs == &local_jobs)
+		metrics_set(api->metrics, METRIC_DATABASE_UP, reached ? 1 : 0);
+	if (reached)
+		metrics_set(api->metrics, runner->jobs->last_run,
+		            db_now_ms(api->db) / SECOND_MS);
 }
 
-/* Whether the jobs may run, as their list said last; `*due_us` is when it is asked again. */
-static bool
-may_run(struct api *api, struct arena *arena, const struct job_list *jobs, bool before,
-        int64_t *due_us)
+static void
+end_round(struct runner *runner)
 {
-	struct task task = {.arena = arena};
+	const struct job_list *jobs = runner->jobs;
+	struct task task = {.arena = runner->arena};
+	struct operation operation = new_operation(runner, &task);
+
+	if (jobs->measure != NULL &&
+	    jobs->measure(&operation, runner->api->metrics) != FAIL_NONE)
+		report_failure(runner, "measure", &runner->measure, &task.failure);
+	task_clear(&task);
+	listen_for_work(runner, &task);
+	db_refresh_clock(runner->api->db, &task);
+	record_round(runner);
+	arena_reset(runner->arena);
+}
+
+/* Whether the jobs may run, as their list said last. */
+static bool
+may_run(struct runner *runner)
+{
+	const struct job_list *jobs = runner->jobs;
+	struct task task = {.arena = runner->arena};
 	struct operation operation;
 	int64_t again_s = 0;
-	bool out;
 
-	if (jobs->may_run == NULL || clock_monotonic_us() < *due_us)
-		return before;
-	operation = new_operation(api, &task, jobs->actor);
-	out = jobs->may_run(&operation, api->metrics, &again_s);
-	*due_us = clock_monotonic_us() + again_s * 1000000;
-	db_rollback_to(api->db, 0);
-	arena_reset(arena);
-	return out;
+	if (jobs->may_run == NULL || clock_monotonic_us() < runner->question_due_us)
+		return runner->may_run;
+	operation = new_operation(runner, &task);
+	runner->may_run = jobs->may_run(&operation, runner->api->metrics, &again_s);
+	runner->question_due_us = clock_monotonic_us() + again_s * 1000000;
+	db_rollback_to(runner->api->db, 0);
+	arena_reset(runner->arena);
+	return runner->may_run;
 }
 
 /* Runs the jobs that are due; false when one has not finished its work. */
 static bool
-run_due(struct api *api, struct arena *arena, const struct job_list *jobs, int64_t *due_us)
+run_due(struct runner *runner)
 {
 	bool finished = true;
 
-	for (size_t i = 0; i < jobs->count && !should_stop(); i++) {
-		int64_t now_us = clock_monotonic_us();
-
-		if (now_us < due_us[i])
-			continue;
-		if (run_job(api, arena, jobs, &jobs->items[i]))
-			due_us[i] = now_us + jobs->items[i].every_s * 1000000;
-		else
-			finished = false;
-	}
+	for (size_t i = 0; i < runner->jobs->count && !should_stop(); i++)
+		if (clock_monotonic_us() >= runner->states[i].due_us)
+			finished =
+			        run_job(runner, &runner->jobs->items[i], &runner->states[i]) &&
+			        finished;
 	return finished;
 }
 
 static void
-run_rounds(struct api *api, struct arena *arena, const struct child *child,
-           const sigset_t *open_signals)
+run_round(struct runner *runner, const struct child *child, const sigset_t *open_signals)
 {
-	const struct job_list *jobs = child->role->jobs;
-	int64_t due_us[JOBS_MAX] = {0}, question_due_us = 0;
-	bool open = true;
-	struct task task = {.arena = arena};
+	struct api *api = runner->api;
+	bool finished = true;
+
+	if (runner->jobs == &local_jobs)
+		signing_watch(api);
+	else
+		signing_refresh(api);
+	sold_terms_load(api);
+	if (child->role->stripe == STRIPE_IN_JOBS)
+		atomic_store(api->stripe_idle, true);
+	if (may_run(runner))
+		finished = run_due(runner);
+	end_round(runner);
+	/* This process has survived the work that was waiting. */
+	atomic_store(child->started, true);
+	db_sleep(api->db, finished ? runner->jobs->round_ms : 0, open_signals);
+}
+
+static void
+run_rounds(struct runner *runner, const struct child *child, const sigset_t *open_signals)
+{
+	struct task task = {.arena = runner->arena};
 	struct instant now;
 
-	if (db_clock(api->db, &task, &now) != FAIL_NONE)
+	if (db_clock(runner->api->db, &task, &now) != FAIL_NONE)
 		task_clear(&task);
 	/* Work that arrives during the first round starts the second one at once. */
-	listen_for_work(api, &task, jobs);
-	arena_reset(arena);
-	while (!should_stop()) {
-		bool finished = true;
-
-		if (jobs == &local_jobs)
-			signing_watch(api);
-		else
-			signing_refresh(api);
-		sold_terms_load(api);
-		if (child->role->stripe == STRIPE_IN_JOBS)
-			atomic_store(api->stripe_idle, true);
-		open = may_run(api, arena, jobs, open, &question_due_us);
-		if (open)
-			finished = run_due(api, arena, jobs, due_us);
-		end_round(api, arena, jobs);
-		/* This process has survived the work that was waiting. */
-		atomic_store(child->started, true);
-		db_sleep(api->db, finished ? jobs->round_ms : 0, open_signals);
-	}
+	listen_for_work(runner, &task);
+	arena_reset(runner->arena);
+	while (!should_stop())
+		run_round(runner, child, open_signals);
 }
 
 /* Waits for the requests that are on their way to receivers. */
 static void
-end_webhooks(struct api *api, struct arena *arena, const char *actor)
+end_webhooks(const struct runner *runner)
 {
-	struct task task = {.arena = arena};
-	struct operation operation = new_operation(api, &task, actor);
+	struct task task = {.arena = runner->arena};
+	struct operation operation = new_operation(runner, &task);
 
-	webhook_sender_end(api->webhooks, &operation);
+	webhook_sender_end(runner->api->webhooks, &operation);
 }
 
 int
@@ -217,7 +272,7 @@ jobs_run(const struct child *child)
 {
 	struct sigaction action = {.sa_handler = on_signal};
 	struct api *api = generation_enter(child);
-	struct arena *arena;
+	struct runner runner = {.api = api, .jobs = child->role->jobs, .may_run = true};
 	sigset_t open_signals;
 
 	if (api == NULL)
@@ -228,11 +283,11 @@ jobs_run(const struct child *child)
 	sigfillset(&open_signals);
 	sigdelset(&open_signals, SIGTERM);
 	sigdelset(&open_signals, SIGQUIT);
-	arena = arena_new(ARENA_LIMIT);
+	runner.arena = arena_new(ARENA_LIMIT);
 	atomic_store(child->serving, true);
-	run_rounds(api, arena, child, &open_signals);
-	end_webhooks(api, arena, child->role->jobs->actor);
-	arena_free(arena);
+	run_rounds(&runner, child, &open_signals);
+	end_webhooks(&runner);
+	arena_free(runner.arena);
 	generation_leave(api);
 	return 0;
 }

@@ -19,7 +19,7 @@ struct job_list {
 	const struct job *items;
 	size_t count;         /* at most JOBS_MAX */
 	const char *actor;    /* for the audit trail */
-	enum metric last_run; /* time of the last round of all jobs */
+	enum metric last_run; /* time of the last round in which the database answered */
 	const char *channel;  /* NOTIFY on it starts a round at once; NULL: none */
 	/* Says before a round whether its jobs may run, and after which time it is asked again;
 	 * NULL: they always may. */

@@ -145,8 +145,8 @@ db_open(const struct db_options *options, struct arena *arena)
 	return connection;
 }
 
-static bool
-is_open(const struct db *db)
+bool
+db_is_connected(const struct db *db)
 {
 	return db->connection != NULL && PQstatus(db->connection) == CONNECTION_OK;
 }
@@ -157,7 +157,8 @@ static void
 connect_twice(struct db *db, struct task *task, int64_t start_us)
 {
 	db->connection = db_open(&db->options, task->arena);
-	if (is_open(db) || db->backoff_us != 0 || clock_monotonic_us() - start_us > quick_us)
+	if (db_is_connected(db) || db->backoff_us != 0 ||
+	    clock_monotonic_us() - start_us > quick_us)
 		return;
 	db_disconnect(db);
 	db->connection = db_open(&db->options, task->arena);
@@ -168,7 +169,7 @@ db_connect(struct db *db, struct task *task)
 {
 	int64_t start_us;
 
-	if (is_open(db))
+	if (db_is_connected(db))
 		return FAIL_NONE;
 	db_disconnect(db);
 	start_us = clock_monotonic_us();
@@ -177,7 +178,7 @@ db_connect(struct db *db, struct task *task)
 		return db_unavailable(task);
 	connect_twice(db, task, start_us);
 	db->waited_us += clock_monotonic_us() - start_us;
-	if (!is_open(db) || PQsetnonblocking(db->connection, 1) != 0)
+	if (!db_is_connected(db) || PQsetnonblocking(db->connection, 1) != 0)
 		return connect_failed(db, task, clock_monotonic_us());
 	PQsetNoticeReceiver(db->connection, receive_notice, db);
 	db->backoff_us = 0;

@@ -89,6 +89,10 @@ void db_set_statement_timeout(struct db *db, int64_t timeout_ms);
  * a failed try the next ones fail at once until a back-off (100 ms doubling to 1 s) is over. */
 enum fail db_connect(struct db *db, struct task *task) MUST_CHECK;
 
+/* Whether the server answered the last statement. A connection that was lost since shows with the next
+ * one. */
+bool db_is_connected(const struct db *db);
+
 /* Runs the statement. Rows are an array of the statement's struct in the arena. Failures: FAIL_UNAVAILABLE
  * (no connection, a time limit, shutting down), FAIL_CONFLICT (unique key; the code is "conflict" until the
  * caller names it), FAIL_INVALID (a value that PostgreSQL refuses), FAIL_UNCERTAIN (the connection died

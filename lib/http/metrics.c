@@ -107,9 +107,12 @@ static const struct {
         [METRIC_REFUSALS_UNRECORDED] =
                 {"billing_refusals_unrecorded_total", "counter",
                  "Refused uses of operators' keys beyond those that are recorded each day."},
+        [METRIC_DATABASE_UP] = {"billing_database_up", "gauge",
+                                "1 when the database answered the last round of the local "
+                                "jobs."},
         [METRIC_JOBS_LAST_RUN] = {"billing_jobs_last_run_seconds", "gauge",
                                   "When the process of the local jobs last finished a "
-                                  "round."},
+                                  "round in which the database answered."},
         [METRIC_STRIPE_EVENTS_RECEIVED] = {"billing_stripe_events_received_total", "counter",
                                            "Events of Stripe's stored, to be processed."},
         [METRIC_STRIPE_EVENTS_REPEATED] = {"billing_stripe_events_repeated_total", "counter",
@@ -147,7 +150,8 @@ static const struct {
                  "When Stripe's list of subscriptions was last compared."},
         [METRIC_STRIPE_JOBS_LAST_RUN] =
                 {"billing_stripe_jobs_last_run_seconds", "gauge",
-                 "When the process of Stripe's jobs last finished a round."},
+                 "When the process of Stripe's jobs last finished a round in which the "
+                 "database answered."},
         [METRIC_WEBHOOK_ENDPOINTS] = {"billing_webhook_endpoints", "gauge",
                                       "Webhook endpoints that events are sent to."},
         [METRIC_WEBHOOK_ENDPOINTS_FAILING] =
@@ -164,7 +168,8 @@ static const struct {
                                         "1 when KEYS_DIR lacks the current key of webhooks."},
         [METRIC_WEBHOOKS_LAST_RUN] =
                 {"billing_webhooks_last_run_seconds", "gauge",
-                 "When the process that sends webhooks last finished a round."},
+                 "When the process that sends webhooks last finished a round in which the "
+                 "database answered."},
         [METRIC_WEBHOOKS_DELIVERED] = {ATTEMPTS},
         [METRIC_WEBHOOKS_ANSWERED] = {ATTEMPTS},
         [METRIC_WEBHOOKS_UNANSWERED] = {ATTEMPTS},
@@ -189,7 +194,7 @@ static const struct {
                                      "1 when the last attempt did not reach the mail server."},
         [METRIC_MAIL_JOBS_LAST_RUN] = {"billing_mail_jobs_last_run_seconds", "gauge",
                                        "When the process that sends notices last finished a "
-                                       "round."},
+                                       "round in which the database answered."},
 };
 
 /* Labels of metrics that have some. Metrics of one name stand together. */
