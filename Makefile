@@ -34,7 +34,7 @@ objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
 BASE := $(call objects,$(call sources,lib/base) $(call sources,lib/json))
 LICENSING := $(call objects,$(call sources,lib/licensing))
-ROOMS := db http stripe plans operation events billing callers entitlements issuing audit counting usage limits instances webhooks outbox contracts subscriptions payments sync sales meters notices analytics accounts
+ROOMS := db http net metrics stripe plans operation events billing callers entitlements issuing audit counting usage limits instances webhooks outbox contracts subscriptions payments sync sales meters notices analytics accounts
 STATEMENTS := $(patsubst %.sql,$(BUILD)/%.sql.o,$(sort $(wildcard lib/*/*.sql)))
 SERVICE := $(call objects,$(foreach room,$(ROOMS),$(call sources,lib/$(room)))) $(STATEMENTS)
 SETTINGS := $(call objects,$(call sources,app/settings))

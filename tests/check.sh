@@ -97,7 +97,7 @@ fault_lane() {
 }
 
 # Rooms whose tests wait little for the database; valgrind runs all in `make check-full`.
-valgrind_rooms=(agent base callers db entitlements http json licensing notices operation outbox plans
+valgrind_rooms=(agent base callers db entitlements http json metrics net licensing notices operation outbox plans
 	stripe webhooks)
 
 # API tests that repeat the same code or test other programs: they do not run again with sanitizers.

@@ -8,7 +8,7 @@
 #pragma once
 
 #include "agent-store/license_cache.h"
-#include "http/client.h"
+#include "net/client.h"
 
 struct agent_session {
 	struct task *task;

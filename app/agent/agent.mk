@@ -6,14 +6,14 @@ AGENT_LICENSING := $(call objects,$(filter lib/licensing/%.c,$(LICENSE_SOURCES))
 AGENT_BASE := $(call objects,$(addprefix lib/base/,arena.c arena_exit.c clock.c digest.c encoding.c \
 	failure.c file.c file_key.c log.c suggestion.c options.c random.c secrets.c settings.c text.c wire.c) \
 	$(addprefix lib/json/,gate.c out.c scan.c view.c))
-AGENT_HTTP := $(call objects,lib/http/client.c lib/http/easy.c)
+AGENT_NET := $(call objects,lib/net/client.c lib/net/easy.c)
 AGENTS := $(BUILD)/billing-agent $(BUILD)/billing-agent-sync
 
 $(BUILD)/billing-agent: $(AGENT_DAEMON) $(AGENT_STORE) $(AGENT_LICENSING) $(AGENT_BASE)
 	$(CC) $(LDFLAGS) -o $@ $^ -lcrypto
 
 $(BUILD)/billing-agent-sync: $(AGENT_SYNC) $(AGENT_STORE) $(AGENT_LICENSING) $(AGENT_BASE) \
-		$(AGENT_HTTP)
+		$(AGENT_NET)
 	$(CC) $(LDFLAGS) -o $@ $^ -lcurl -lcrypto
 
 # vendor-agent builds both programs with the vendor's keys in them, into the folder AGENT_OUT. AGENT_ISSUER and
@@ -32,7 +32,7 @@ vendor-agent: $(AGENTS)
 	$(CC) $(LDFLAGS) -o $(AGENT_OUT)/billing-agent $(AGENT_DAEMON) $(AGENT_OTHERS) \
 		$(AGENT_OUT)/vendor.o -lcrypto
 	$(CC) $(LDFLAGS) -o $(AGENT_OUT)/billing-agent-sync $(AGENT_SYNC) $(AGENT_OTHERS) \
-		$(AGENT_OUT)/vendor.o $(AGENT_HTTP) -lcurl -lcrypto
+		$(AGENT_OUT)/vendor.o $(AGENT_NET) -lcurl -lcrypto
 
 $(BUILD)/tests/unit/agent/test_agent: $(AGENT_STORE) \
 	$(call objects,app/agent/local_http.c app/agent/schedule.c)

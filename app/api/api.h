@@ -2,10 +2,10 @@
 #pragma once
 
 #include "callers/api_keys.h"
-#include "http/metrics.h"
 #include "http/request.h"
 #include "http/response.h"
 #include "http/router.h"
+#include "metrics/metrics.h"
 #include "operation/operation.h"
 #include "settings/settings.h"
 

@@ -14,7 +14,7 @@
 #include "billing/customer_ids.h"
 #include "billing/customers.h"
 #include "callers/sessions.h"
-#include "http/metrics.h"
+#include "metrics/metrics.h"
 #include "json/fields.h"
 
 static enum fail

@@ -5,7 +5,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
-#include "http/client.h"
+#include "net/client.h"
 #include "notices/message.h"
 #include "stripe/version.h"
 #include "webhooks/guard.h"

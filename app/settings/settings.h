@@ -3,7 +3,7 @@
 
 #include "base/settings.h"
 #include "db/db.h"
-#include "http/mail.h"
+#include "net/mail.h"
 #include "operation/operation.h"
 #include "stripe/client.h"
 

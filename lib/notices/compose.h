@@ -1,7 +1,7 @@
 /* compose.h: a notice from its template, as people read it and as it is sent. */
 #pragma once
 
-#include "http/mail.h"
+#include "net/mail.h"
 #include "notices/message.h"
 #include "operation/operation.h"
 

@@ -1,7 +1,7 @@
 /* send.h: sends the notices that are due. */
 #pragma once
 
-#include "http/mail.h"
+#include "net/mail.h"
 #include "notices/records.h"
 
 enum { NOTICE_ID_SIZE = 64, NOTICE_LINK_SIZE = 64, NOTICE_REASON_SIZE = 400 };

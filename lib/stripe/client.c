@@ -12,7 +12,7 @@
 #include "base/random.h"
 #include "base/text.h"
 #include "base/version.h"
-#include "http/client.h"
+#include "net/client.h"
 #include "stripe/client_internal.h"
 
 #define USER_AGENT "global-billing/" VERSION

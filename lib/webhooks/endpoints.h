@@ -86,5 +86,5 @@ void webhook_endpoint_render(struct json_out *json, const char *name,
 
 /* The endpoint as a text that events and the audit trail keep: its URL ends before the query, which may hold a
  * secret of the receiver's. The path is kept, as it tells the endpoints of a host apart, although some receivers
- * have their secret there. A URL has neither user name nor password (lib/http/url.h). */
+ * have their secret there. A URL has neither user name nor password (lib/net/url.h). */
 const char *webhook_endpoint_text(struct arena *arena, const struct webhook_endpoint *endpoint);

@@ -7,7 +7,7 @@
 
 #include "base/arena.h"
 #include "base/text.h"
-#include "http/url.h"
+#include "net/url.h"
 
 enum { V4_SIZE = 4, V6_SIZE = 16 };
 

@@ -7,7 +7,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "http/url.h"
+#include "net/url.h"
 #include "webhooks/sender.h"
 
 /* A request takes 15 s at most; its lease must last for it. */

@@ -1,7 +1,7 @@
 /* outcomes.h: answers that are gathered, and recorded together. */
 #pragma once
 
-#include "http/posts.h"
+#include "net/posts.h"
 #include "operation/operation.h"
 #include "webhooks/lane.h"
 #include "webhooks/verdict.h"

@@ -16,7 +16,7 @@
 #include "base/text.h"
 #include "base/version.h"
 #include "events/attempts.h"
-#include "http/posts.h"
+#include "net/posts.h"
 #include "webhooks/body.h"
 #include "webhooks/guard.h"
 #include "webhooks/known_keys.h"

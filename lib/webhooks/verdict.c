@@ -3,7 +3,7 @@
 
 #include "base/arena.h"
 #include "events/attempts.h"
-#include "http/posts.h"
+#include "net/posts.h"
 
 enum { PAUSE_S = 10 };
 

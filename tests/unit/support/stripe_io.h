@@ -7,7 +7,7 @@
 #include <json-c/json.h>
 
 #include "base/text.h"
-#include "http/client.h"
+#include "net/client.h"
 #include "stripe/client.h"
 #include "stripe/client_internal.h"
 

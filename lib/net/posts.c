@@ -1,11 +1,11 @@
 /* posts.c: POST requests to many servers at a time. */
-#include "http/posts.h"
+#include "net/posts.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#include "http/easy.h"
+#include "net/easy.h"
 
 /* One request. */
 struct transfer {

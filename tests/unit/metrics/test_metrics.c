@@ -4,7 +4,7 @@
 #include <sys/wait.h>
 
 #include "base/text.h"
-#include "http/metrics.h"
+#include "metrics/metrics.h"
 
 enum { ROUTES = 3 };
 

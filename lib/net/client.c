@@ -4,7 +4,7 @@
  * Each request sets all options, so that none is left from the one before. The handle keeps
  * only its connections, resolved names and TLS sessions.
  */
-#include "http/client.h"
+#include "net/client.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -14,7 +14,7 @@
 
 #include "base/arena.h"
 #include "base/text.h"
-#include "http/easy.h"
+#include "net/easy.h"
 
 struct http_client {
 	CURL *easy;

@@ -1,6 +1,6 @@
 /* url.c: reads the URL of another server by libcurl's own parser, so that a request goes where the check
  * has looked. */
-#include "http/url.h"
+#include "net/url.h"
 
 #include <string.h>
 

@@ -7,8 +7,8 @@
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "http/client.h"
-#include "http/easy.h"
+#include "net/client.h"
+#include "net/easy.h"
 
 enum { BODY_MAX = 1000, TIMEOUT_MS = 10000 };
 

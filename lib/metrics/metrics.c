@@ -1,5 +1,5 @@
 /* metrics.c: counters in one anonymous shared mapping, made before the workers are forked. */
-#include "http/metrics.h"
+#include "metrics/metrics.h"
 
 #include <stdatomic.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* easy.c: the handles of libcurl's easy interface. */
-#include "http/easy.h"
+#include "net/easy.h"
 
 #include <string.h>
 

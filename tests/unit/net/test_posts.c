@@ -3,8 +3,8 @@
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "http/easy.h"
-#include "http/posts.h"
+#include "net/easy.h"
+#include "net/posts.h"
 
 /* The time limit of the tests of servers that hang, and that of the others. */
 enum { TIMEOUT_MS = 400, PATIENT_MS = 20000 };

@@ -5,7 +5,7 @@
  * both say where the conversation ended. Commands are looked at by their first word only, as that of
  * the sign-in has the password in it.
  */
-#include "http/mail.h"
+#include "net/mail.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #include "base/arena.h"
-#include "http/client.h"
-#include "http/easy.h"
+#include "net/client.h"
+#include "net/easy.h"
 
 enum { WORDS_MAX = 512 };
 

@@ -3,7 +3,7 @@
 #include "support/certificates.h"
 #include "support/http_server.h"
 
-#include "http/client.h"
+#include "net/client.h"
 
 #define OK_ANSWER "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
