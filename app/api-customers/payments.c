@@ -3,7 +3,7 @@
 
 #include "api/handlers.h"
 #include "api/render.h"
-#include "base/text.h"
+#include "base/money.h"
 #include "sales/changes.h"
 #include "sales/checkout.h"
 #include "json/fields.h"
@@ -32,9 +32,7 @@ check_interval(const char *interval)
 static const char *
 check_currency(const char *currency)
 {
-	return text_is_made_of(currency, "abcdefghijklmnopqrstuvwxyz", 3, 3)
-	               ? NULL
-	               : "must be three small letters, like eur";
+	return money_is_currency(currency) ? NULL : "must be three small letters, like eur";
 }
 
 const struct field checkout_body[] = {

@@ -1,8 +1,8 @@
 /* usage_reading.c: reports, daily sums, and how much of the plan is used. */
+#include "api/dates.h"
 #include "api/handlers.h"
 #include "api/render.h"
 #include "api/render_usage.h"
-#include "api/reports.h"
 #include "json/fields.h"
 
 struct history_input {
@@ -28,8 +28,8 @@ struct daily_input {
 };
 
 const struct field usage_daily_query[] = {
-        FIELD(struct daily_input, from, .check = report_check_day),
-        FIELD(struct daily_input, to, .check = report_check_day),
+        FIELD(struct daily_input, from, .check = date_check_day),
+        FIELD(struct daily_input, to, .check = date_check_day),
         FIELD(struct daily_input, instance_id, .check = wire_check_id),
         FIELD_END(struct daily_input),
 };

@@ -4,8 +4,9 @@
 #include "analytics/revenue.h"
 #include "analytics/usage.h"
 
+#include "api/dates.h"
 #include "api/handlers.h"
-#include "api/reports.h"
+#include "api/table.h"
 
 enum { TRIAL_DAYS_USUAL = 12 * 7, USAGE_DAYS_USUAL = 30, RENEWAL_DAYS_USUAL = 90 };
 
@@ -94,8 +95,8 @@ struct days_input {
 };
 
 const struct field trials_query[] = {
-        FIELD(struct days_input, from, .check = report_check_day),
-        FIELD(struct days_input, to, .check = report_check_day),
+        FIELD(struct days_input, from, .check = date_check_day),
+        FIELD(struct days_input, to, .check = date_check_day),
         FIELD_END(struct days_input),
 };
 
@@ -107,8 +108,8 @@ struct usage_input {
 
 const struct field usage_totals_query[] = {
         FIELD(struct usage_input, metric, .min = 1, .max = 64),
-        FIELD(struct usage_input, from, .check = report_check_day),
-        FIELD(struct usage_input, to, .check = report_check_day),
+        FIELD(struct usage_input, from, .check = date_check_day),
+        FIELD(struct usage_input, to, .check = date_check_day),
         FIELD_END(struct usage_input),
 };
 
@@ -145,9 +146,9 @@ find_days(struct operation *operation, struct days_input *days, int64_t usual, i
 {
 	int64_t between;
 
-	days->to = report_day(operation, days->to, 0);
-	days->from = report_day(operation, days->from, usual);
-	between = report_days_between(days->from, days->to);
+	days->to = date_day(operation, days->to, 0);
+	days->from = date_day(operation, days->from, usual);
+	between = date_days_between(days->from, days->to);
 	if (between < 0)
 		return task_fail_field(operation->task, "to", "must not be before from");
 	if (between >= most)
@@ -165,10 +166,10 @@ enum fail
 get_summary(struct call *call)
 {
 	struct operation *operation = &call->operation;
-	const char *month = report_month(operation, NULL, 0);
+	const char *month = date_month(operation, NULL, 0);
 	const struct revenue_month *rows;
 	struct summary_counts counts;
-	const struct report report = {
+	const struct table table = {
 	        .file = "summary",
 	        .list = "currencies",
 	        .columns = revenue_month_columns,
@@ -181,7 +182,7 @@ get_summary(struct call *call)
 
 	TRY(revenue_months(operation, month, month, NULL, &rows, &count));
 	TRY(analytics_counts(operation, &counts));
-	return report_answer(call, &report, rows, count);
+	return table_answer(call, &table, rows, count);
 }
 
 enum fail
@@ -189,7 +190,7 @@ get_trials(struct call *call)
 {
 	struct days_input days = *(const struct days_input *)call->query;
 	const struct trial_week *rows;
-	const struct report report = {
+	const struct table table = {
 	        .file = "trials",
 	        .list = "weeks",
 	        .columns = trial_week_columns,
@@ -201,14 +202,14 @@ get_trials(struct call *call)
 	TRY(find_days(&call->operation, &days, TRIAL_DAYS_USUAL, (int64_t)TRIAL_WEEKS_MAX * 7,
 	              "must be at most 53 weeks before to"));
 	TRY(analytics_trials(&call->operation, days.from, days.to, &rows, &count));
-	return report_answer(call, &report, rows, count);
+	return table_answer(call, &table, rows, count);
 }
 
 enum fail
 get_plan_figures(struct call *call)
 {
 	const struct plan_figures *rows;
-	const struct report report = {
+	const struct table table = {
 	        .file = "plans",
 	        .list = "plans",
 	        .columns = plan_figures_columns,
@@ -218,7 +219,7 @@ get_plan_figures(struct call *call)
 	size_t count;
 
 	TRY(analytics_plans(&call->operation, &rows, &count));
-	return report_answer(call, &report, rows, count);
+	return table_answer(call, &table, rows, count);
 }
 
 enum fail
@@ -227,7 +228,7 @@ get_usage_totals(struct call *call)
 	const struct usage_input *input = call->query;
 	struct days_input days = {input->from, input->to};
 	const struct usage_total *rows;
-	const struct report report = {
+	const struct table table = {
 	        .file = "usage",
 	        .list = "days",
 	        .columns = usage_total_columns,
@@ -241,7 +242,7 @@ get_usage_totals(struct call *call)
 	TRY(analytics_usage(&call->operation,
 	                    input->metric == NULL ? "active_devices" : input->metric, days.from,
 	                    days.to, &rows, &count));
-	return report_answer(call, &report, rows, count);
+	return table_answer(call, &table, rows, count);
 }
 
 enum fail
@@ -251,7 +252,7 @@ list_limits(struct call *call)
 	struct operation *operation = &call->operation;
 	const struct limit_level *rows;
 	struct page page;
-	const struct report report = {
+	const struct table table = {
 	        .file = "limits",
 	        .list = "limits",
 	        .columns = limit_level_columns,
@@ -263,7 +264,7 @@ list_limits(struct call *call)
 
 	TRY(page_read(operation->task, input->limit, input->cursor, &page));
 	TRY(analytics_limits(operation, input->above, &page, &rows, &count));
-	return report_answer(call, &report, rows, count);
+	return table_answer(call, &table, rows, count);
 }
 
 enum fail
@@ -273,7 +274,7 @@ list_renewals(struct call *call)
 	struct operation *operation = &call->operation;
 	const struct renewal *rows;
 	struct page page;
-	const struct report report = {
+	const struct table table = {
 	        .file = "renewals",
 	        .list = "renewals",
 	        .columns = renewal_columns,
@@ -285,14 +286,14 @@ list_renewals(struct call *call)
 
 	TRY(page_read(operation->task, input->limit, input->cursor, &page));
 	TRY(analytics_renewals(operation, input->days, &page, &rows, &count));
-	return report_answer(call, &report, rows, count);
+	return table_answer(call, &table, rows, count);
 }
 
 enum fail
 get_attention(struct call *call)
 {
 	const struct attention *rows;
-	const struct report report = {
+	const struct table table = {
 	        .file = "attention",
 	        .list = "items",
 	        .columns = attention_columns,
@@ -302,5 +303,5 @@ get_attention(struct call *call)
 	size_t count;
 
 	TRY(analytics_attention(&call->operation, &rows, &count));
-	return report_answer(call, &report, rows, count);
+	return table_answer(call, &table, rows, count);
 }

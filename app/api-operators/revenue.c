@@ -1,8 +1,10 @@
 /* revenue.c: what the customers are worth each month, and the movements behind it. */
 #include "analytics/revenue.h"
 
+#include "api/dates.h"
 #include "api/handlers.h"
-#include "api/reports.h"
+#include "api/table.h"
+#include "base/money.h"
 #include "base/text.h"
 
 /* A table of months covers a year, with the present month. */
@@ -55,10 +57,16 @@ struct revenue_input {
 	const char *currency;
 };
 
+static const char *
+check_currency(const char *value)
+{
+	return money_is_currency(value) ? NULL : "must be a currency such as usd";
+}
+
 const struct field revenue_query[] = {
-        FIELD(struct revenue_input, from, .check = report_check_month),
-        FIELD(struct revenue_input, to, .check = report_check_month),
-        FIELD(struct revenue_input, currency, .check = report_check_currency),
+        FIELD(struct revenue_input, from, .check = date_check_month),
+        FIELD(struct revenue_input, to, .check = date_check_month),
+        FIELD(struct revenue_input, currency, .check = check_currency),
         FIELD_END(struct revenue_input),
 };
 
@@ -85,10 +93,10 @@ check_kind(const char *value)
 
 const struct field movements_query[] = {
         PAGE_FIELDS(struct movements_input, PAGE_ROWS_MAX, PAGE_ROWS_USUAL),
-        FIELD(struct movements_input, month, .check = report_check_month),
+        FIELD(struct movements_input, month, .check = date_check_month),
         FIELD(struct movements_input, kind, .check = check_kind),
         FIELD(struct movements_input, plan, .min = 1, .max = 100),
-        FIELD(struct movements_input, currency, .check = report_check_currency),
+        FIELD(struct movements_input, currency, .check = check_currency),
         FIELD_END(struct movements_input),
 };
 
@@ -110,10 +118,10 @@ get_revenue(struct call *call)
 {
 	const struct revenue_input *input = call->query;
 	struct operation *operation = &call->operation;
-	const char *to = report_month(operation, input->to, 0);
-	const char *from = report_month(operation, input->from, MONTHS_BACK);
+	const char *to = date_month(operation, input->to, 0);
+	const char *from = date_month(operation, input->from, MONTHS_BACK);
 	const struct revenue_month *rows;
-	const struct report report = {
+	const struct table table = {
 	        .file = "revenue",
 	        .list = "months",
 	        .columns = revenue_month_columns,
@@ -129,7 +137,7 @@ get_revenue(struct call *call)
 		return task_fail_field(operation->task, "from",
 		                       "must be at most 120 months before to");
 	TRY(revenue_months(operation, from, to, input->currency, &rows, &count));
-	return report_answer(call, &report, rows, count);
+	return table_answer(call, &table, rows, count);
 }
 
 enum fail
@@ -138,14 +146,14 @@ list_movements(struct call *call)
 	const struct movements_input *input = call->query;
 	struct operation *operation = &call->operation;
 	const struct revenue_filter filter = {
-	        .month = report_month(operation, input->month, 0),
+	        .month = date_month(operation, input->month, 0),
 	        .kind = input->kind,
 	        .plan = input->plan,
 	        .currency = input->currency,
 	};
 	const struct revenue_movement *rows;
 	struct page page;
-	const struct report report = {
+	const struct table table = {
 	        .file = "movements",
 	        .list = "movements",
 	        .columns = revenue_movement_columns,
@@ -157,5 +165,5 @@ list_movements(struct call *call)
 
 	TRY(page_read(operation->task, input->limit, input->cursor, &page));
 	TRY(revenue_movements(operation, &filter, &page, &rows, &count));
-	return report_answer(call, &report, rows, count);
+	return table_answer(call, &table, rows, count);
 }

@@ -1,7 +1,6 @@
 /* money.c: amounts of money as people write them. */
 #include "base/money.h"
 
-#include <stdbool.h>
 #include <string.h>
 #include <strings.h>
 
@@ -30,6 +29,12 @@ is_one_of(const char *currency, const char *const *names)
 		if (strcasecmp(currency, *names) == 0)
 			return true;
 	return false;
+}
+
+bool
+money_is_currency(const char *text)
+{
+	return text_is_made_of(text, "abcdefghijklmnopqrstuvwxyz", 3, 3);
 }
 
 static size_t

@@ -1,9 +1,13 @@
 /* money.h: amounts of money as people write them. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct arena;
+
+/* Whether the text has the form of a currency (ISO 4217) in lower case, as Stripe writes it. */
+bool money_is_currency(const char *text);
 
 /* "$29.00", "29.00 EUR", "2900 JPY": an amount in minor units of a currency (ISO 4217, in any
  * case), as Stripe counts them. The amount is a decimal, as the price of one use may be a part

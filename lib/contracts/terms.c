@@ -33,9 +33,7 @@ check_interval(const char *interval)
 static const char *
 check_currency(const char *currency)
 {
-	return strlen(currency) == 3 && strspn(currency, "abcdefghijklmnopqrstuvwxyz") == 3
-	               ? NULL
-	               : "must be an ISO 4217 code in lower case";
+	return money_is_currency(currency) ? NULL : "must be an ISO 4217 code in lower case";
 }
 
 static const struct field price_fields[] = {

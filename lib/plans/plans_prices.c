@@ -9,7 +9,7 @@
 #include "base/wire.h"
 
 /* Stripe bills by three years at most (docs.stripe.com/api/prices, recurring.interval_count). */
-enum { YEARS_MAX = 3, MONTHS_MAX = 36, CURRENCY_LENGTH = 3 };
+enum { YEARS_MAX = 3, MONTHS_MAX = 36 };
 
 static const struct member price_members[] = {
         {"amount_minor", offsetof(struct plan_price, amount_minor), MEMBER_INT},
@@ -33,10 +33,7 @@ currency_of(struct arena *arena, const char *text)
 	for (char *at = out; *at != '\0'; at++)
 		if (*at >= 'A' && *at <= 'Z')
 			*at = (char)(*at - 'A' + 'a');
-	return text_is_made_of(out, "abcdefghijklmnopqrstuvwxyz", CURRENCY_LENGTH,
-	                       CURRENCY_LENGTH)
-	               ? out
-	               : NULL;
+	return money_is_currency(out) ? out : NULL;
 }
 
 static enum fail

@@ -1,5 +1,4 @@
-/* reports.h: answers that are a list of rows with the sentences that define their columns, as JSON or as
- * CSV. */
+/* table.h: answers that are a list of rows with the sentences that define their columns, as JSON or as CSV. */
 #pragma once
 
 #include "api/render.h"
@@ -27,7 +26,7 @@ struct definition {
 /* revenue.c */
 extern const struct definition revenue_month_definitions[];
 
-struct report {
+struct table {
 	const char *file; /* the name of the CSV file */
 	const char *list; /* the name of the list */
 	const struct column *columns;
@@ -40,24 +39,5 @@ struct report {
 };
 
 /* Answers with the rows. */
-enum fail report_answer(struct call *call, const struct report *report, const void *rows,
-                        size_t count) MUST_CHECK;
-
-/* A month such as "2026-11", for a field's check. */
-const char *report_check_month(const char *value);
-
-/* The first day of a month that passed the check; of the present month and `back` months before it when
- * it is NULL. */
-const char *report_month(const struct operation *operation, const char *value, int back);
-
-/* A day of the calendar such as "2025-02-15", from the year 1 to 9999, for a field's check. */
-const char *report_check_day(const char *value);
-
-/* The day, or the one `back` days before the present one when it is NULL. */
-const char *report_day(const struct operation *operation, const char *value, int64_t back);
-
-/* How many days it is from one day to another one. */
-int64_t report_days_between(const char *from, const char *to);
-
-/* A currency (ISO 4217) in lower case. */
-const char *report_check_currency(const char *value);
+enum fail table_answer(struct call *call, const struct table *table, const void *rows,
+                       size_t count) MUST_CHECK;
