@@ -25,6 +25,12 @@ struct grant {
 
 enum { GRANTS, REVOKE_GRANT, UNPAID, ENDED_EARLY };
 
+/* Whether the subscription is the customer's that counts, as license_revoke_excess() judges by. */
+#define COUNTS(moment)                                                                         \
+	"s.subscription_id = (SELECT c.subscription_id FROM subscriptions c "                  \
+	"  WHERE c.customer_id = s.customer_id ORDER BY c.superseded, "                        \
+	"  subscription_order(c, " moment "), c.subscription_id DESC LIMIT 1) "
+
 static const struct statement statements[] = {
         /* An expired licence too while its token is kept, as in license_revoke_all(). */
         [GRANTS] = {"license_grants", ROWS_WITH(struct grant, plan, grants),
@@ -48,7 +54,7 @@ static const struct statement statements[] = {
                            "  AND l.expires_at > $2 AND l.issued_at < COALESCE("
                            "    s.past_due_since + make_interval(days => $3::integer), "
                            "    s.updated_at)) "
-                           "ORDER BY s.customer_id LIMIT $4::bigint"},
+                           "AND " COUNTS("$2") "ORDER BY s.customer_id LIMIT $4::bigint"},
         [ENDED_EARLY] =
                 {"license_ended_early", ROWS_WITH(struct unpaid, customer_id),
                  .sql = "SELECT s.customer_id FROM subscriptions s "
@@ -62,7 +68,7 @@ static const struct statement statements[] = {
                         "AND NOT s.superseded AND EXISTS (SELECT FROM licenses l "
                         "  WHERE l.customer_id = s.customer_id AND l.revoked_at IS NULL "
                         "  AND l.expires_at > $1 AND l.issued_at < ends.at) "
-                        "ORDER BY s.customer_id LIMIT $2::bigint"},
+                        "AND " COUNTS("$1") "ORDER BY s.customer_id LIMIT $2::bigint"},
 };
 
 const struct statement_list license_right_statements = STATEMENT_LIST(statements);

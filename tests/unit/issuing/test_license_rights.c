@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "contracts/contracts.h"
 #include "issuing/license_rights.h"
 #include "plans/plans_terms.h"
 
@@ -146,6 +147,46 @@ START_TEST(test_early_end)
 }
 END_TEST
 
+/* A subscription beside a contract that counts takes no right away when its time comes, and is not looked
+ * at again and again. */
+START_TEST(test_beside_a_contract)
+{
+	static const char *const sets[] = {"status = 'past_due', past_due_since = ",
+	                                   "status = 'active', hold_reason = 'refunded', "
+	                                   "hold_ends_access_at = ",
+	                                   "status = 'active', pause_ends_access_at = "};
+	const struct contract_input input = {.plan = "enterprise",
+	                                     .billing = CONTRACT_MANUAL,
+	                                     .ends_at = INSTANT_MS(NOW_MS + 60 * DAY_MS)};
+	struct issued_license license;
+	struct contract contract;
+	char at[CLOCK_TEXT_SIZE];
+	int64_t customers = -1;
+
+	operation.batch = 500;
+	fine(contract_create(&operation, customer_id, &input, &contract));
+	operation.now_ms += SECOND_MS;
+	fine(license_current(&operation, customer_id, &license, &subscription));
+	clock_format(operation.now_ms + SECOND_MS, at);
+	change(arena_printf(task.arena,
+	                    SUBSCRIPTION "stripe_subscription_id = 'sub_' || customer_id, "
+	                                 "%s'%s' WHERE contract_id IS NULL "
+	                                 "AND customer_id = ",
+	                    sets[_i], at),
+	       "");
+	operation.now_ms += 8 * DAY_MS;
+	/* Customers of other tests. */
+	fine(license_revoke_unpaid(&operation, &customers));
+	fine(license_revoke_unpaid(&operation, &customers));
+	ck_assert_int_eq(customers, 0);
+	ck_assert(!is_revoked(&license));
+	/* The contract ends: now the subscription counts. */
+	operation.now_ms = NOW_MS + 60 * DAY_MS;
+	fine(license_revoke_unpaid(&operation, &customers));
+	ck_assert(is_revoked(&license));
+}
+END_TEST
+
 /* The file takes 50 devices from the plan: an earlier licence is more, whether it is stored with what it
  * has, or was issued before that was stored. */
 START_TEST(test_reduced_file)
@@ -277,6 +318,7 @@ main(void)
 	tcase_add_loop_test(tcase, test_what_takes_rights_away_revokes, 0, ROWS(changes));
 	tcase_add_test(tcase, test_unpaid_beyond_grace);
 	tcase_add_loop_test(tcase, test_early_end, 0, 4);
+	tcase_add_loop_test(tcase, test_beside_a_contract, 0, 3);
 	tcase_add_loop_test(tcase, test_reduced_file, 0, 2);
 	tcase_add_test(tcase, test_licences_of_an_hour);
 	tcase_add_test(tcase, test_rotations_of_an_hour);
