@@ -8,7 +8,8 @@
 enum { ARENA_LIMIT = 64 * 1024 * 1024, RETRY_US = 5 * 1000 * 1000 };
 
 static enum fail
-learn(struct api *api, struct arena *arena)
+run(struct api *api, struct arena *arena,
+    enum fail (*step)(struct operation *operation, struct plans *plans))
 {
 	struct task task = {.arena = arena, .request_id = "plans"};
 	struct operation operation = {.task = &task,
@@ -16,16 +17,25 @@ learn(struct api *api, struct arena *arena)
 	                              .billing = &api->billing,
 	                              .actor = "system:plans",
 	                              .now_ms = db_now_ms(api->db)};
-	enum fail kind = plan_terms_record(&operation, &api->billing.plans);
+	enum fail kind = step(&operation, &api->billing.plans);
 
-	if (kind == FAIL_NONE)
-		kind = plan_terms_load(&operation, &api->billing.plans);
 	db_rollback_to(api->db, 0);
 	if (kind != FAIL_NONE)
 		log_line(LOG_LEVEL_WARNING, "the stored terms of plans cannot be read",
 		         LOG_S("code", task.failure.code),
 		         LOG_S("reason", task.failure.message));
 	return kind;
+}
+
+/* The process keeps what the arena has, so only the loading uses it. */
+static enum fail
+learn(struct api *api, struct arena *kept)
+{
+	struct arena *scratch = arena_new(ARENA_LIMIT);
+	enum fail kind = run(api, scratch, plan_terms_record);
+
+	arena_free(scratch);
+	return kind == FAIL_NONE ? run(api, kept, plan_terms_load) : kind;
 }
 
 void
