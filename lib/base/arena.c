@@ -13,10 +13,11 @@
 
 #include <openssl/crypto.h>
 
+/* A chunk has twice the size of the one before. Most requests, and what a process keeps, fit into the first. */
 #ifdef ARENA_DEBUG
-enum { FIRST_CHUNK = 0 };
+enum { FIRST_CHUNK = 0, CHUNK_MAX = 0 };
 #else
-enum { FIRST_CHUNK = 64 * 1024 };
+enum { FIRST_CHUNK = 16 * 1024, CHUNK_MAX = 64 * 1024 };
 #endif
 
 /* A run of memory. bytes[0, used) are allocated, bytes[used, size) is zero. */
@@ -75,6 +76,17 @@ arena_give_up(struct arena *arena, const char *why)
 		arena->give_up(arena->context, why);
 }
 
+/* The size of the next chunk, with room for so many bytes. */
+static size_t
+next_size(const struct arena *arena, size_t room)
+{
+	size_t size = 2 * arena->chunks->size;
+
+	if (size > CHUNK_MAX)
+		size = CHUNK_MAX;
+	return size > room ? size : room;
+}
+
 /* NULL with the reason when there is none. */
 static void *
 reserve(struct arena *arena, size_t size, const char **why)
@@ -93,10 +105,8 @@ reserve(struct arena *arena, size_t size, const char **why)
 	chunk = NULL;
 #endif
 	if (chunk == NULL || chunk->size - chunk->used < room) {
-		size_t grown = room > FIRST_CHUNK ? room : FIRST_CHUNK;
-
 		*why = "out of memory";
-		chunk = chunk_new(grown);
+		chunk = chunk_new(next_size(arena, room));
 		if (chunk == NULL)
 			return NULL;
 		chunk->next = arena->chunks;
