@@ -294,7 +294,7 @@ says_done(const struct call *call, enum fail kind)
 }
 
 /* A repeated request may find its change made: the key revoked, the customer deleted, the address
- * taken by its own first try. That is answered only when it is as safe as a new change would be. */
+ * taken by its own first attempt. That is answered only when it is as safe as a new change would be. */
 static enum fail
 confirm(struct call *call, enum fail kind)
 {

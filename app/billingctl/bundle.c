@@ -38,7 +38,7 @@ write_bundle(struct ctl *ctl, const char *license, const char *revocations)
 static enum fail export(struct ctl *ctl, const struct issued_license *license) {
 	struct stored_list list; int64_t lists;
 
-	/* The jobs process may not have signed the last change yet. */
+	/* The local jobs may not have signed the last change yet. */
 	TRY(revocation_list_run(&ctl->operation, &lists));
 	TRY(revocation_list_current(&ctl->operation, &list));
 	return output_write(ctl, ctl_option(ctl, "--out"),

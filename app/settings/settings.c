@@ -259,10 +259,11 @@ const struct setting app_settings_table[] = {
             "advises. Existing subscriptions keep theirs.",
             .choices = mode_choices),
         ROW(stripe_deadline_ms, "STRIPE_DEADLINE_MS", "10000",
-            "Longest time that a request waits for Stripe, tries included; below nginx's 30 s.",
+            "Longest time that a request waits for Stripe, repeated attempts included; below "
+            "nginx's 30 s.",
             .min = 1000, .max = 12000),
         ROW(stripe_event_tries, "STRIPE_EVENT_TRIES", "12",
-            "Tries to process an event, over about a day, before it is parked.", .min = 1,
+            "Attempts to process an event, over about a day, before it is parked.", .min = 1,
             .max = 1000),
         ROW(stripe_api_base, "STRIPE_API_BASE", "https://api.stripe.com",
             "Where Stripe's API is.", .check = check_api_base),

@@ -24,8 +24,8 @@ enum fail account_sign_up(struct operation *operation, const char *email,
  * FAIL_NOT_FOUND. */
 enum fail account_delete(struct operation *operation, const char *customer_id) MUST_CHECK;
 
-/* Cancels the subscription and revokes every live licence, in one transaction; the jobs process
- * cancels at Stripe. FAIL_NOT_FOUND. */
+/* Cancels the subscription and revokes every live licence, in one transaction; the Stripe jobs
+ * cancel at Stripe. FAIL_NOT_FOUND. */
 enum fail account_revoke_licenses(struct operation *operation, const char *customer_id,
                                   const char *reason) MUST_CHECK;
 

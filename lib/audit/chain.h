@@ -4,7 +4,7 @@
  *
  * A link has a position (1, 2, ...), the id of an entry, and a hash: SHA-256 over the hash of the link
  * before, the position, the time of chaining, and all members of the entry. The order is the one in
- * which the jobs process meets the committed entries, not that of their ids.
+ * which the local jobs meet the committed entries, not that of their ids.
  */
 #pragma once
 

@@ -1,4 +1,4 @@
--- Ends the trials that are over, writes each to the audit log, and returns them.
+-- Ends the trials that are over, writes each to the audit trail, and returns them.
 --
 -- $1 now  $2 how many at most  $3 actor  $4 request
 

@@ -3,7 +3,7 @@
  * change.
  *
  * A trigger of the database puts each licence that is revoked into the table of what the next list
- * has to name, and wakes the jobs process, which signs the list. Any number of hosts may do so:
+ * has to name, and wakes the local jobs, which sign the list. Any number of hosts may do so:
  * one at a time holds a lock. The list's number only grows.
  */
 #pragma once

@@ -99,18 +99,18 @@ static const struct statement statements[] = {
 
 const struct statement_list stripe_call_statements = STATEMENT_LIST(statements);
 
-/* All twelve tries take about a day. */
+/* All twelve attempts take about a day. */
 static const int64_t delays_s[] = {5,    20,   60,   300,   900,   1800,
                                    3600, 7200, 7200, 14400, 14400, 14400};
 
 int64_t
-stripe_retry_delay_ms(int64_t tries, int64_t tries_max)
+stripe_retry_delay_ms(int64_t attempts, int64_t attempts_max)
 {
 	size_t last = sizeof(delays_s) / sizeof(*delays_s) - 1;
 
-	if (tries >= tries_max)
+	if (attempts >= attempts_max)
 		return 0;
-	return delays_s[(size_t)tries > last ? last : (size_t)tries] * SECOND_MS;
+	return delays_s[(size_t)attempts > last ? last : (size_t)attempts] * SECOND_MS;
 }
 
 const char *

@@ -3,7 +3,7 @@
  *
  * The row with the idempotency key and the parameters is committed before the first attempt,
  * so that a crash, a time-out or a double click never causes the same change twice. The row
- * stays pending until its outcome is known. The jobs process resolves what a request could not
+ * stays pending until its outcome is known. The Stripe jobs resolve what a request could not
  * finish.
  */
 #pragma once
@@ -50,7 +50,7 @@ struct stripe_call {
 extern const struct statement_list stripe_call_statements;
 
 /*
- * Inserts the call. The jobs process sends it after `delay_ms` (0: at once), unless the
+ * Inserts the call. The Stripe jobs send it after `delay_ms` (0: at once), unless the
  * operation commits first and then sends it itself.
  *
  * Instead of a second call for one intent (the client's Idempotency-Key) within
@@ -119,5 +119,5 @@ enum fail stripe_call_end(struct operation *operation, const struct stripe_call 
 /* A new idempotency key with 128 random bits. */
 const char *stripe_call_key(struct operation *operation);
 
-/* The delay after so many failed tries, in milliseconds; 0: there is no further try. */
-int64_t stripe_retry_delay_ms(int64_t tries, int64_t tries_max);
+/* The delay after that many failed attempts, in milliseconds; 0: there is no further attempt. */
+int64_t stripe_retry_delay_ms(int64_t attempts, int64_t attempts_max);

@@ -1,5 +1,5 @@
 /* enqueue.h: records requests to Stripe that follow from a change here, in the transaction of
- * that change. The jobs process sends them, so no client waits and none is lost. */
+ * that change. The Stripe jobs send them, so no client waits and none is lost. */
 #pragma once
 
 #include "billing/customers.h"

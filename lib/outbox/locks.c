@@ -1,4 +1,4 @@
-/* locks.c: advisory locks, and the notification of the jobs process. */
+/* locks.c: advisory locks, and the notification of the Stripe jobs. */
 #include "outbox/locks.h"
 
 #include "billing/audit.h"
@@ -70,7 +70,7 @@ stripe_retry_parked(struct operation *operation, const struct statement *stateme
 	return db_commit(operation->db, task);
 }
 
-/* While the flag is down, the jobs process has yet to look, and will find the work stored
+/* While the flag is down, the Stripe jobs have yet to look, and will find the work stored
  * here. */
 enum fail
 stripe_jobs_wake_once(struct operation *operation)

@@ -1,5 +1,5 @@
 /* locks.h: locks on an object of Stripe's and on a customer's subscription, across all hosts,
- * and the notification that wakes the jobs process. */
+ * and the notification that wakes the Stripe jobs. */
 #pragma once
 
 #include "operation/operation.h"
@@ -14,10 +14,10 @@ enum fail stripe_lock(struct operation *operation, const char *object_id) MUST_C
  * "operation_in_progress". */
 enum fail stripe_lock_customer(struct operation *operation, const char *customer_id) MUST_CHECK;
 
-/* Wakes the jobs process when the transaction commits. */
+/* Wakes the Stripe jobs when the transaction commits. */
 enum fail stripe_jobs_wake(struct operation *operation) MUST_CHECK;
 
-/* Runs a statement that makes work due, and wakes the jobs process, in a transaction of its own.
+/* Runs a statement that makes work due, and wakes the Stripe jobs, in a transaction of its own.
  * `*count`: the rows that it has changed. */
 enum fail stripe_jobs_make_due(struct operation *operation, const struct statement *statement,
                                struct parameters parameters, int64_t *count) MUST_CHECK;
@@ -27,7 +27,7 @@ enum fail stripe_retry_parked(struct operation *operation, const struct statemen
                               struct parameters parameters, const char *subject,
                               int64_t *count) MUST_CHECK;
 
-/* Wakes the jobs process, to be called after the commit. Notifies only when the jobs process has
+/* Wakes the Stripe jobs, to be called after the commit. Notifies only when their process has
  * looked for work since the last notification: it sets `stripe_idle`, which all processes share,
  * before it looks. */
 enum fail stripe_jobs_wake_once(struct operation *operation) MUST_CHECK;

@@ -33,7 +33,7 @@ struct change {
 	const char *path; /* a format of its id; NULL: the subscription itself */
 	const char *parameters;
 	const char *plan;   /* the new one; NULL: the plan does not change */
-	const char *action; /* for the audit log */
+	const char *action; /* for the audit trail */
 };
 
 /* Sends the change and stores the outcome; `context` is the name of the audited action. */

@@ -25,7 +25,7 @@ struct bill {
 
 static const char expanded[] = "expand[0]=latest_invoice&expand[1]=customer";
 
-/* Sends a part of the call. Its key follows from the call's and from the form: a repeated try sends the
+/* Sends a part of the call. Its key follows from the call's and from the form: a repeated attempt sends the
  * same request under the same key, and another request under another one. */
 static enum fail
 send(struct operation *operation, const struct bill *bill, const char *path, const char *form,
@@ -294,7 +294,7 @@ look_at_page(struct operation *operation, const struct bill *bill, const char **
 	return FAIL_NONE;
 }
 
-/* Finds the subscription that an earlier try may have made: by the contract's id in its metadata. NULL
+/* Finds the subscription that an earlier attempt may have made: by the contract's id in its metadata. NULL
  * when Stripe has none. */
 static enum fail
 find_at_stripe(struct operation *operation, const struct bill *bill, const char **id)

@@ -5,7 +5,7 @@
 #include "billing/subscriptions.h"
 #include "outbox/calls.h"
 
-/* Records the call of a request that performs it itself. The jobs process takes over after the
+/* Records the call of a request that performs it itself. The Stripe jobs take over after the
  * time that such a request has. Otherwise as stripe_call_write(). */
 enum fail call_prepare(struct operation *operation, const struct stripe_call *wanted,
                        struct stripe_call *out) MUST_CHECK;

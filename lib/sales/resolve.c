@@ -367,7 +367,7 @@ resolve(struct operation *operation, const struct stripe_call *call)
 	                 "a call of the unknown kind %s", call->kind);
 }
 
-/* Counts the try only when the failure is this call's own and Stripe can be reached. */
+/* Counts the attempt only when the failure is this call's own and Stripe can be reached. */
 static enum fail
 record_failure(struct operation *operation, const struct stripe_call *call, enum fail kind)
 {

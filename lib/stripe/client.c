@@ -1,4 +1,4 @@
-/* client.c: sends one request to Stripe, tries it again, and concludes what is known. */
+/* client.c: sends one request to Stripe, repeats it where that is safe, and concludes what is known. */
 #include "stripe/client.h"
 
 #include <errno.h>

@@ -3,7 +3,7 @@
 -- $1 id  $2 type  $3 live mode  $4 API version  $5 happened at  $6 origin  $7 family, or NULL
 -- $8 subject  $9 Stripe's customer  $10 customer that it names  $11 payload  $12 error
 --
--- The event is due at once: now() could be rounded up to a later millisecond, and the jobs process
+-- The event is due at once: now() could be rounded up to a later millisecond, and the Stripe jobs
 -- would not find it. ON CONFLICT DO UPDATE would wait for a process that has locked the row and
 -- waits for Stripe. One plain INSERT takes a fifth less of the server's time than one that also
 -- looks for a parked event.

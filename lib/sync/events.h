@@ -1,5 +1,5 @@
 /* events.h: Stripe's events, stored before Stripe gets its answer. An event is pending until it
- * is done, ignored (it is about nothing that we keep), or parked after too many tries. */
+ * is done, ignored (it is about nothing that we keep), or parked after too many attempts. */
 #pragma once
 
 #include "operation/operation.h"
@@ -34,7 +34,7 @@ struct stripe_event_figures {
 
 extern const struct statement_list stripe_event_statements;
 
-/* Stores the event and wakes the jobs process. `payload` is its JSON, or NULL; it may hold
+/* Stores the event and wakes the Stripe jobs. `payload` is its JSON, or NULL; it may hold
  * personal data and is stored only for events that we act on. `origin` as above. `*is_new` is
  * false for an event that was stored before; a parked one becomes pending again. */
 enum fail stripe_event_receive(struct operation *operation, const struct stripe_event *event,
@@ -55,8 +55,8 @@ enum fail stripe_event_finish(struct operation *operation, const struct stripe_e
                               const char *state, const char *customer_id,
                               struct instant since) MUST_CHECK;
 
-/* Has the event tried again later, or parks it after as many tries as the policy allows. With
- * `counts` false the try does not count, and the delay is half a minute. */
+/* Has the event processed again later, or parks it after as many attempts as the policy allows. With
+ * `counts` false the attempt does not count, and the delay is half a minute. */
 enum fail stripe_event_fail(struct operation *operation, const struct stripe_event_row *row,
                             const char *error, bool counts) MUST_CHECK;
 

@@ -28,7 +28,7 @@ static enum fail
 record_failure(struct operation *operation, const struct stripe_event_row *row, enum fail kind)
 {
 	const char *error = operation->task->failure.code;
-	/* A try counts unless Stripe is away or another process holds the subscription. */
+	/* An attempt counts unless Stripe is away or another process holds the subscription. */
 	bool counts = kind != FAIL_BUSY && !stripe_is_away(operation, kind);
 
 	db_rollback_to(operation->db, 0);

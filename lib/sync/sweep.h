@@ -25,7 +25,7 @@ enum fail stripe_sweep_run_subscriptions(struct operation *operation, int64_t *d
 /* Makes the sweep of that name (NULL: all) due now. */
 enum fail stripe_sweep_make_due(struct operation *operation, const char *name) MUST_CHECK;
 
-/* Makes all sweeps due now, in a transaction of its own, and wakes the jobs process. */
+/* Makes all sweeps due now, in a transaction of its own, and wakes the Stripe jobs. */
 enum fail stripe_sweep_make_all_due(struct operation *operation) MUST_CHECK;
 
 /* Up to when the last finished sweep of that name ("events", "subscriptions") has compared. */

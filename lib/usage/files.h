@@ -48,7 +48,7 @@ struct usage_import {
 extern const struct statement_list usage_file_statements;
 
 /* Imports the file, all of it or nothing. With `vouched` the operator answers for the file: its
- * signature is not checked, which the audit log tells. FAIL_INVALID "usage_file_invalid" when it is
+ * signature is not checked, which the audit trail tells. FAIL_INVALID "usage_file_invalid" when it is
  * malformed, or no key of the customer signed it; FAIL_NOT_FOUND "customer_not_found";
  * FAIL_CONFLICT "usage_file_conflict" when another file of this number was imported, or this
  * one does not continue the one before it. */

@@ -113,7 +113,7 @@ def test_a_retry_after_a_lost_answer_finds_the_work_done(api, stack, stripe, nam
 
 
 def test_without_a_key_the_jobs_process_fetches_the_outcome(api, stack, stripe):
-    """The client does not retry after the 502; the jobs process fetches the subscription."""
+    """The client does not retry after the 502; the Stripe jobs fetch the subscription."""
     customer = api.sign_up()
     buy(stack, customer, "starter")
     stripe.hold()

@@ -187,7 +187,7 @@ def test_clean_up(api):
 
 
 def test_the_jobs_make_months(stack):
-    """The jobs process does it when it starts, and logs it unless there is nothing to do."""
+    """The local jobs do it when they start, and log it unless there is nothing to do."""
     ahead = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'usage_reports'::regclass"
     assert wait_for(lambda: int(stack.sql(ahead)) >= 5)
     failed = [line for line in stack.billingd_log() if line["message"] == "job failed"

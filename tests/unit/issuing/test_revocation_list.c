@@ -165,7 +165,7 @@ START_TEST(test_many_licences_of_a_customer_are_one_entry)
 }
 END_TEST
 
-/* The jobs process of another host holds the lock. */
+/* The local jobs of another host hold the lock. */
 START_TEST(test_one_process_signs)
 {
 	struct db *other = database_open(database_url(), 10000, false);

@@ -1,4 +1,4 @@
-/* test_resolve.c: the jobs process resolves each kind of pending call, for each kind of
+/* test_resolve.c: the Stripe jobs resolve each kind of pending call, for each kind of
  * answer. */
 #include "support/stripe_flow_fixture.h"
 

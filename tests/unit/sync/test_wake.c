@@ -1,4 +1,4 @@
-/* test_wake.c: storing an event notifies the jobs process, but only once until that looks for
+/* test_wake.c: storing an event notifies the Stripe jobs, but only once until they look for
  * work. */
 #include "support/stripe_fixture.h"
 
@@ -50,7 +50,7 @@ receive(void)
 	ck_assert(is_new);
 }
 
-/* Whether the jobs process was notified; takes all notifications. */
+/* Whether the Stripe jobs were notified; takes all notifications. */
 static bool
 is_woken(int64_t patience_ms)
 {
