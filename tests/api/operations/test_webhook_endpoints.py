@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from support.client import expect
+from support.drive import drive
 from support.names import NameServer, through
 from support.receiver import Receiver, make_certificates
-from support.stack import wait_for, within
+from support.stack import ROOT, wait_for, within
 
 ENDPOINTS = "/api/webhook-endpoints"
 
@@ -38,7 +39,7 @@ def hooks(new_stack, certificates, names, tmp_path_factory):
     """A stack that may send to this machine by one of its addresses, and looks up names at that server where
     that can be had."""
     prefix = through(names, tmp_path_factory.mktemp("names"))
-    made = new_stack(through=prefix or (), WEBHOOK_ALLOW="127.0.0.1", WEBHOOK_CA_FILE=certificates[0])
+    made = new_stack(stripe=True, through=prefix or (), WEBHOOK_ALLOW="127.0.0.1", WEBHOOK_CA_FILE=certificates[0])
     yield made
     made.close()
 
@@ -514,3 +515,66 @@ def test_a_deleted_customers_data_is_not_sent(hooks, receiver, endpoint):
     one.delivered()
     message = one.messages[-1]
     assert message.id == one.messages[0].id and customer.email not in message.body.decode()
+
+
+def bodies(document):
+    """The schema of the body by type of event."""
+    found = {}
+    for one in document.raw["components"]["schemas"]["WebhookBody"]["oneOf"]:
+        kind = document.resolve(one)["properties"]["type"]
+        names = kind.get("enum", [kind.get("const")])
+        assert not set(names) & set(found)
+        found.update(dict.fromkeys(names, one))
+    return found
+
+
+def test_the_document_describes_each_delivery(hooks, endpoint, document, figures):
+    """Headers and body of what is delivered while every operation is driven. There is a body for each type."""
+    schemas = bodies(document)
+    types = document.raw["components"]["schemas"]["EventType"]["enum"]
+    assert set(schemas) == {*types, "endpoint.test"}
+    one = endpoint("everything", types=["*"])
+    expect(hooks.api.owner.post(one.address + "/test"), 202)
+    for _ in drive(hooks.api, hooks):
+        pass
+    hooks.billingctl("keys", "add")
+    hooks.sql("SELECT event_add('license.issued', NULL, now(), json_build_object('x', repeat('x', 20480))::text)")
+    last = hooks.sql("SELECT event_id FROM events ORDER BY position DESC, number DESC LIMIT 1")
+    wait_for(lambda: any(message.id == f"evt_{last.replace('-', '')}" for message in one.messages))
+    headers = document.raw["webhooks"]["event"]["post"]["parameters"]
+    for message in one.messages:
+        body = message.json
+        assert document.errors(schemas[body["type"]], body) == [], body
+        for header in headers:
+            assert document.errors(header["schema"], message.headers[header["name"]]) == [], header["name"]
+    seen = {message.json["type"] for message in one.messages}
+    assert len(seen) >= 20 and "endpoint.test" in seen, sorted(set(types) - seen)
+    figures["types of events delivered"] = len(seen)
+
+
+def test_the_document_has_the_schedule(document):
+    """Waits between attempts, the time for an answer, and how long deliveries are listed, as in the code."""
+    text = document.raw["webhooks"]["event"]["post"]["description"]
+    units = {"s": 1, "min": 60, "h": 3600}
+    waits = [int(number) * units[unit] for number, unit in
+             re.findall(r"(\d+) (s|min|h) \|", text)]
+    code = {name: (ROOT / "lib" / name).read_text(encoding="utf-8")
+            for name in ("events/attempts.c", "webhooks/sender.c", "webhooks/queue.c", "events/attempts.h")}
+    steps = re.search(r"steps_s\[.*?\] = \{(.*?)\}", code["events/attempts.c"], re.S)[1]
+    assert waits == [int(step) for step in steps.split(",")]
+    assert "timeout_ms = 15000" in code["webhooks/sender.c"] and "within 15 seconds" in text
+    assert "KEEP_DAYS = 30 " in code["webhooks/queue.c"] and "listed for 30 days" in text
+    assert "ATTEMPT_WAIT_MAX_S = 24 * 3600" in code["events/attempts.h"] and "up to 24 hours" in text
+
+
+def test_data_of_events_has_the_members_of_the_object(document):
+    """Events show an object as the API does, but for members that only one of the two has."""
+    schemas = document.raw["components"]["schemas"]
+    for data, shown, other in (
+            ("CustomerData", "Customer", {"email"}), ("SubscriptionData", "Subscription", {"days_left"}),
+            ("ContractData", "Contract", {"days_left", "versions"}), ("KeyData", "Key", {"prefix", "scopes"}),
+            ("InvoiceData", "Invoice", {"hosted_invoice_url", "invoice_pdf"}),
+            ("LicenseData", "IssuedLicense", {"days_left"}), ("OverrideData", "Overrides", {"reason"})):
+        members, of_object = schemas[data]["properties"], schemas[shown]["properties"]
+        differing = {name for name in {*members, *of_object} if members.get(name) != of_object.get(name)}
+        assert differing == other, data
