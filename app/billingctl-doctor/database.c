@@ -67,13 +67,14 @@ check_collation(struct doctor *doctor)
 	return doctor_ok(doctor, "%s", locale);
 }
 
+/* Debian makes clusters without them, and nothing that this program does needs them. */
 enum fail
 check_checksums(struct doctor *doctor)
 {
 	return doctor->facts.checksums
 	               ? doctor_ok(doctor, "on")
-	               : WRONG(doctor,
-	                       "Data checksums are off: a damaged disk goes unnoticed.");
+	               : doctor_warn(doctor,
+	                             "Data checksums are off: a damaged disk goes unnoticed.");
 }
 
 enum fail

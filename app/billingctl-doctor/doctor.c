@@ -190,6 +190,7 @@ static const struct check checks[] = {
 	{"standby", check_standby, FACTS, NOTHING, "start the standby, or take it out of synchronous_standby_names and reload PostgreSQL"},
 	{"tls", check_tls, FACTS, NOTHING, "add sslmode=verify-full and sslrootcert=FILE to DATABASE_URL"},
 	{"archive", check_archive, FACTS, NOTHING, "see PostgreSQL's log, and SELECT * FROM pg_stat_archiver; start the standby, or SELECT pg_drop_replication_slot(NAME)"},
+	{"connections", check_connections, FACTS | RULES, NOTHING, "raise max_connections of PostgreSQL, lower WORKERS, or use PgBouncer; see billing.conf(5), WORKERS"},
 	{"clock", check_clock, DATABASE, NOTHING, "synchronise both clocks by NTP"},
 	{"migrations", check_migrations, DATABASE, SCHEMA, "put the migrations back as they were released"},
 	{"database_role", check_role, SCHEMA, NOTHING, "name the owner in DATABASE_OWNER_URL and another role in DATABASE_URL, then: billingctl migrate up"},

@@ -58,6 +58,9 @@ enum fail check_clock(struct doctor *doctor) MUST_CHECK;
 enum fail check_migrations(struct doctor *doctor) MUST_CHECK;
 enum fail check_statements(struct doctor *doctor) MUST_CHECK;
 
+/* The check in connections.c. */
+enum fail check_connections(struct doctor *doctor) MUST_CHECK;
+
 /* The checks in access.c. */
 enum fail check_settings_file(struct doctor *doctor) MUST_CHECK;
 enum fail check_role(struct doctor *doctor) MUST_CHECK;

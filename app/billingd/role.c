@@ -1,14 +1,11 @@
 /* role.c: THE table of processes. */
 #include "billingd/role.h"
 
-#include <unistd.h>
-
 #include "billingd/generation.h"
 #include "billingd/jobs.h"
 #include "billingd/worker.h"
 
 enum {
-	WORKERS_PER_CORE = 4,
 	DATABASE = SECRET_DATABASE,
 	STRIPE = SECRET_STRIPE_KEY,
 	WEBHOOK = SECRET_WEBHOOK,
@@ -25,11 +22,7 @@ one(const struct generation *generation)
 static size_t
 workers(const struct generation *generation)
 {
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-
-	if (generation->settings.workers > 0)
-		return (size_t)generation->settings.workers;
-	return WORKERS_PER_CORE * (size_t)(cores < 1 ? 1 : cores);
+	return app_settings_workers(&generation->settings);
 }
 
 /* They run without a key of Stripe too, to answer that payments are not set up. */

@@ -9,6 +9,8 @@
 #include "base/text.h"
 #include "stripe/version.h"
 
+enum { WORKERS_PER_CORE = 4 };
+
 static const int64_t stripe_connect_ms = 5000;
 static const int64_t stripe_retries = 2; /* as the official SDK has it */
 
@@ -53,6 +55,16 @@ app_settings_load(struct task *task, const char *path, unsigned int secrets,
 	TRY(app_settings_check_mail(task, out, (secrets & SECRET_MAIL) != 0));
 	log_set_level_named(out->log_level);
 	return FAIL_NONE;
+}
+
+size_t
+app_settings_workers(const struct app_settings *settings)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (settings->workers > 0)
+		return (size_t)settings->workers;
+	return WORKERS_PER_CORE * (size_t)(cores < 1 ? 1 : cores);
 }
 
 struct db_options

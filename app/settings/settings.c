@@ -95,7 +95,13 @@ const struct setting app_settings_table[] = {
             .check = check_not_empty),
         ROW(pid_file, "BILLINGD_PID_FILE", "",
             "Where the master writes its process id; empty: nowhere."),
-        ROW(workers, "WORKERS", "0", "Worker processes; 0: four per core.", .max = 512),
+        ROW(workers, "WORKERS", "0",
+            "Worker processes; 0: four per core. Each process has a connection to PostgreSQL, "
+            "whose max_connections must be at least hosts x (WORKERS + STRIPE_WORKERS + 4) x "
+            "5/4 + 13: a quarter more for reloads, 10 for other programs, and 3 that "
+            "PostgreSQL "
+            "reserves.",
+            .max = 512),
         ROW(stripe_workers, "STRIPE_WORKERS", "2",
             "Worker processes for the requests that wait for Stripe.", .min = 1, .max = 64),
         ROW(worker_max_requests, "WORKER_MAX_REQUESTS", "100000",

@@ -103,6 +103,9 @@ enum fail app_settings_load(struct task *task, const char *path, unsigned int se
 /* How long a transaction may be idle while a job waits for Stripe. */
 enum { JOB_PAUSE_MS = 120000 };
 
+/* The worker processes of the main pool on this host. */
+size_t app_settings_workers(const struct app_settings *settings);
+
 /* How to reach the database; `name` is the connection's application_name in PostgreSQL. */
 struct db_options app_settings_db(const struct app_settings *settings, const char *name);
 

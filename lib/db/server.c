@@ -10,7 +10,7 @@ struct writable {
 	bool writable;
 };
 
-enum { FACTS, WRITABLE };
+enum { FACTS, WRITABLE, CONNECTIONS };
 
 static const struct statement statements[] = {
         [WRITABLE] = {"server_writable", ROWS_WITH(struct writable, writable),
@@ -45,6 +45,23 @@ static const struct statement statements[] = {
                           "  AND restart_lsn IS NOT NULL) "
                           "AS idle_slots, pg_backend_pid()::bigint AS backend_pid "
                           "FROM pg_database d WHERE d.datname = current_database()"},
+        /* 16 is the first version with reserved_connections. LEAST leaves out what is NULL. */
+        [CONNECTIONS] =
+                {"server_connections",
+                 ROWS_WITH(struct server_connections, allowed, hosts, others),
+                 .sql = "SELECT LEAST(current_setting('max_connections')::bigint "
+                        "  - current_setting('superuser_reserved_connections')::bigint "
+                        "  - COALESCE(current_setting('reserved_connections', true)::bigint, "
+                        "0), "
+                        "  NULLIF(r.rolconnlimit, -1), NULLIF(d.datconnlimit, -1))::bigint "
+                        "AS allowed, a.hosts, "
+                        "(SELECT COALESCE(sum(numbackends), 0) FROM pg_stat_database)::bigint "
+                        "  - a.ours - 1 AS others "
+                        "FROM pg_roles r, pg_database d, (SELECT count(*) AS ours, "
+                        "  count(DISTINCT COALESCE(host(client_addr), '')) AS hosts "
+                        "  FROM pg_stat_activity WHERE datname = current_database() "
+                        "  AND application_name LIKE 'billingd%') a "
+                        "WHERE r.rolname = current_user AND d.datname = current_database()"},
 };
 
 const struct statement_list server_statements = STATEMENT_LIST(statements);
@@ -81,6 +98,14 @@ server_facts_read(struct db *db, struct task *task, struct server_facts *out)
 	out->pooled = out->backend_pid != PQbackendPID(db->connection);
 	read_link(db->connection, out);
 	return FAIL_NONE;
+}
+
+enum fail
+server_connections_read(struct db *db, struct task *task, struct server_connections *out)
+{
+	bool found;
+
+	return db_row(db, task, &statements[CONNECTIONS], NO_PARAMETERS, out, &found);
 }
 
 enum fail

@@ -28,10 +28,21 @@ struct server_facts {
 /* Whether a connection to this address leaves the host. "": a Unix socket. */
 bool server_is_remote(const char *address);
 
+/* Connections to the server. */
+struct server_connections {
+	int64_t allowed; /* to our role and database, all programs together */
+	int64_t hosts;   /* that billingd is connected from now */
+	int64_t others;  /* connections of other programs */
+};
+
 extern const struct statement_list server_statements;
 
 enum fail server_facts_read(struct db *db, struct task *task,
                             struct server_facts *out) MUST_CHECK;
+
+/* Without a pooler between. */
+enum fail server_connections_read(struct db *db, struct task *task,
+                                  struct server_connections *out) MUST_CHECK;
 
 /* May this connection change rows? A standby does not let it. */
 enum fail server_is_writable(struct db *db, struct task *task, bool *writable) MUST_CHECK;

@@ -10,11 +10,11 @@ import pytest
 
 from support.scratch import (  # noqa: F401 pylint: disable=unused-import
     cluster, new_scratch, scratch)
-from support.stack import ROOT
+from support.stack import ROOT, wait_for
 
-# The scratch server runs without fsync and checksums, all connect as its superuser, and no billingd
-# runs on its databases.
-SCRATCH_WRONG = {"checksums", "durability", "database_role", "revocations", "socket", "stripe_socket"}
+# The scratch server runs without fsync, all connect as its superuser, and no billingd runs on its
+# databases.
+SCRATCH_WRONG = {"durability", "database_role", "revocations", "socket", "stripe_socket"}
 
 
 def diagnose(scratch, **env):  # noqa: F811 pylint: disable=redefined-outer-name
@@ -27,6 +27,12 @@ def diagnose(scratch, **env):  # noqa: F811 pylint: disable=redefined-outer-name
     assert answer["ok"] is (not wrong) and done.returncode == (1 if wrong else 0)
     assert bool(done.stderr) is bool(wrong)
     return wrong
+
+
+def warnings(scratch, **env):  # noqa: F811 pylint: disable=redefined-outer-name
+    """The checks that warn, in their order. That of checksums, which the scratch server lacks, is the first."""
+    checks = json.loads(scratch.run("doctor", "--json", **env).stdout)["checks"]
+    return [check for check in checks if check["state"] == "warning"]
 
 
 def finds(scratch, check, *words, **env):  # noqa: F811 pylint: disable=redefined-outer-name
@@ -88,7 +94,10 @@ def test_a_healthy_stack(stack):
     assert warnings[0]["detail"].startswith("TEST mode") and "STRIPE_API_BASE" in warnings[0]["cure"]
     assert stack.env["STRIPE_API_BASE"] in warnings[0]["detail"]
     assert stack.stripe.secret_key not in done.stdout
-    assert len(answer["checks"]) == len({c["check"] for c in answer["checks"]}) >= 19
+    details = {c["check"]: c["detail"] for c in answer["checks"]}
+    assert len(answer["checks"]) == len(details) >= 19
+    # A process that ends is replaced soon.
+    wait_for(lambda: details["connections"].endswith(f"billingd has {len(stack.pids()) - 1} processes"))
     done = stack.billingctl("doctor", env=sockets_of(stack))
     assert done.stdout.count("\nok ") == len(answer["checks"]) - 1
     assert done.stdout.count("\nWARNING ") == done.stdout.count("Cure:") == 1
@@ -96,7 +105,7 @@ def test_a_healthy_stack(stack):
 
 def test_text_output(healthy):
     done = healthy.run("doctor", LOG_LEVEL="debug")
-    assert done.returncode == 1 and "6 of " in done.stderr
+    assert done.returncode == 1 and "5 of " in done.stderr
     lines = done.stdout.splitlines()
     at = next(i for i, line in enumerate(lines) if line.startswith("WRONG    socket"))
     assert "Cure: start billingd" in lines[at + 1]
@@ -183,8 +192,7 @@ def test_a_key_of_another_host(healthy, tmp_path):
 def test_a_key_that_waits(healthy):
     kid = healthy("keys", "add")["kid"]
     assert set(diagnose(healthy)) == SCRATCH_WRONG
-    answer = json.loads(healthy.run("doctor", "--json", KEY_WAIT_HOURS=0).stdout)
-    waits, = [c for c in answer["checks"] if c["state"] == "warning"]
+    _, waits = warnings(healthy, KEY_WAIT_HOURS=0)
     assert waits["check"] == "key_rotation" and waits["cure"] == f"billingctl keys use {kid}"
 
 
@@ -214,7 +222,22 @@ def test_encoding(new_scratch):  # noqa: F811 pylint: disable=redefined-outer-na
 def test_a_server_that_may_lose_data(healthy):
     wrong = diagnose(healthy)
     assert "fsync" in wrong["durability"]["detail"]
-    assert "pg_checksums" in wrong["checksums"]["cure"]
+    checksums, = warnings(healthy)
+    assert checksums["check"] == "checksums" and "pg_checksums" in checksums["cure"]
+
+
+def test_connections(healthy):
+    """Each process needs one, and some are left for a reload and for other programs."""
+    allowed = int(healthy.sql("SELECT current_setting('max_connections')::int - "
+                              "current_setting('superuser_reserved_connections')::int"))
+    assert "connections" not in {check["check"] for check in warnings(healthy)}
+    # Two workers for Stripe, jobs, webhooks.
+    few = allowed - 4
+    _, found = warnings(healthy, WORKERS=few)
+    assert found["check"] == "connections" and f"{allowed} connections" in found["detail"]
+    finds(healthy, "connections", f"{allowed + 1} processes", "max_connections", WORKERS=few + 1)
+    healthy.cluster.sql(f"ALTER DATABASE {healthy.name} CONNECTION LIMIT 5")
+    finds(healthy, "connections", "allows 5 connections", "6 processes")
 
 
 def test_a_slot_without_a_standby(healthy):

@@ -56,7 +56,7 @@ class Scratch:
         self.env = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         self.env.update(DATABASE_URL=cluster.url_of(self.name), KEYS_DIR=str(self.keys),
                         PLANS_FILE=str(ROOT / "conf/plans.json"),
-                        MIGRATIONS_DIR=str(ROOT / "migrations"),
+                        MIGRATIONS_DIR=str(ROOT / "migrations"), WORKERS="2",
                         BILLING_SOCKET=str(self.place / "none.sock"))
 
     def ready(self):
