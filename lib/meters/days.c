@@ -6,7 +6,6 @@
 
 #include "base/arena.h"
 #include "base/log.h"
-#include "base/random.h"
 #include "base/text.h"
 #include "outbox/parked.h"
 #include "json/out.h"
@@ -38,6 +37,7 @@ extern const char meters_push_sql[];        /* push.sql */
 extern const char meters_cancel_sql[];      /* cancel.sql */
 
 struct pushed {
+	const char *meter_event_id;
 	const char *state;
 };
 
@@ -48,7 +48,8 @@ static const struct statement statements[] = {
                          ROWS_WITH(struct difference, customer_id, stripe_customer_id, day,
                                    metric, event_name, used, pushed, more),
                          .reads = true, .sql = meters_differences_sql},
-        [PUSH] = {"meter_push", ROWS_WITH(struct pushed, state), .sql = meters_push_sql},
+        [PUSH] = {"meter_push", ROWS_WITH(struct pushed, meter_event_id, state),
+                  .sql = meters_push_sql},
         [CANCEL] = {"meter_cancel", .sql = meters_cancel_sql},
 };
 
@@ -94,7 +95,7 @@ date_of(struct operation *operation, int64_t ms)
 
 /* Records what is missing of the day's use; a negative rest needs an operator. */
 static enum fail
-push(struct operation *operation, const struct difference *day, const char *id)
+push(struct operation *operation, const struct difference *day)
 {
 	struct task *task = operation->task;
 	struct pushed pushed = {0};
@@ -102,13 +103,13 @@ push(struct operation *operation, const struct difference *day, const char *id)
 
 	TRY(db_begin(operation->db, task));
 	TRY(db_row(operation->db, task, &statements[PUSH],
-	           PARAMETERS(id, day->customer_id, day->stripe_customer_id, day->day,
-	                      day->metric, day->event_name, day->used, param_now(operation)),
+	           PARAMETERS(day->customer_id, day->stripe_customer_id, day->day, day->metric,
+	                      day->event_name, day->used, param_now(operation)),
 	           &pushed, &found));
 	if (found && text_equal(pushed.state, "parked"))
 		TRY(stripe_parked_tell(
 		        operation, &(struct stripe_parked){.kind = "meter_event",
-		                                           .id = id,
+		                                           .id = pushed.meter_event_id,
 		                                           .type = day->event_name,
 		                                           .customer_id = day->customer_id,
 		                                           .error = "too_late_to_correct"}));
@@ -122,7 +123,6 @@ correct_day(struct operation *operation, const struct difference *day)
 {
 	struct task *task = operation->task;
 	const char *now = param_now(operation);
-	const char *id = random_id(task->arena, "mev_", 16);
 
 	if (!day->more)
 		TRY(db_run(operation->db, task, &statements[CANCEL],
@@ -133,7 +133,7 @@ correct_day(struct operation *operation, const struct difference *day)
 	         LOG_S("customer_id", day->customer_id), LOG_S("day", day->day),
 	         LOG_S("metric", day->metric), LOG_S("used", day->used),
 	         LOG_S("pushed", day->pushed));
-	return push(operation, day, id);
+	return push(operation, day);
 }
 
 static enum fail

@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "outbox/calls.h"
 #include "outbox/parked.h"
 #include "stripe/form.h"
@@ -124,7 +125,16 @@ park(struct operation *operation, const struct meter_row *row, const char *error
 	return db_commit(operation->db, operation->task);
 }
 
-/* When Stripe refuses an identifier because it has it, an earlier attempt was successful. */
+/* Whether Stripe refuses the identifier because it has it. It had been sent then: by an earlier attempt,
+ * or before this database was restored (push.sql). */
+static bool
+is_known(const struct meter_row *row, const struct stripe_answer *answer)
+{
+	return answer->error_message != NULL &&
+	       strstr(answer->error_message, row->meter_event_id) != NULL &&
+	       (answer->error_param == NULL || text_equal(answer->error_param, "identifier"));
+}
+
 static enum fail
 record_refusal(struct operation *operation, const struct meter_row *row,
                const struct stripe_answer *answer)
@@ -133,8 +143,7 @@ record_refusal(struct operation *operation, const struct meter_row *row,
 
 	if (strcmp(row->state, "canceling") == 0)
 		return record(operation, KEPT, row, code);
-	if (row->attempts + answer->attempts > 2 && answer->error_message != NULL &&
-	    strstr(answer->error_message, row->meter_event_id) != NULL)
+	if (is_known(row, answer))
 		return record_sent(operation, row);
 	log_line(LOG_LEVEL_WARNING, "meter event refused",
 	         LOG_S("meter_event", row->meter_event_id),

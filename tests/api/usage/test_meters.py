@@ -147,6 +147,68 @@ def test_days_are_sent_once(metered, customer):
     assert rows(metered, customer) == ["sent|10", "sent|12", "sent|4", "sent|9"]
 
 
+def restore(stack, customer, keep=0):
+    """The database is restored from a backup that has `keep` of the customer's meter events."""
+    stack.sql("DELETE FROM meter_events WHERE meter_event_id IN (SELECT meter_event_id FROM "
+              f"meter_events WHERE customer_id = '{customer.id}' ORDER BY created_at, "
+              f"meter_event_id OFFSET {keep})")
+
+
+def test_a_restored_database_sends_nothing_twice(metered, customer):
+    """The events that it has forgotten have the identifiers that Stripe knows."""
+    use(customer, 2, 10, storage_mb=7)
+    use(customer, 1, 3)
+    tell(metered)
+    before = worth(metered, customer)
+    assert counted(metered, customer) == before
+    restore(metered, customer)
+    tell(metered)
+    assert counted(metered, customer) == before
+    assert rows(metered, customer) == ["sent|10", "sent|3", "sent|7"]
+    # A late report is one more event, which a restored database may have forgotten alone.
+    use(customer, 2, 4)
+    tell(metered)
+    before = worth(metered, customer)
+    restore(metered, customer, keep=3)
+    tell(metered)
+    assert counted(metered, customer) == before
+    assert rows(metered, customer) == ["sent|10", "sent|3", "sent|4", "sent|7"]
+
+
+def test_a_restored_database_with_other_use(metered, customer):
+    """The use of a day that Stripe counted before the restore is not counted again."""
+    use(customer, 2, 10)
+    tell(metered)
+    restore(metered, customer)
+    use(customer, 2, 4)
+    tell(metered)
+    assert counted(metered, customer).popitem()[1] == 10
+    # A later report is sent.
+    use(customer, 2, 1)
+    tell(metered)
+    assert counted(metered, customer).popitem()[1] == 11
+    assert rows(metered, customer) == ["sent|1", "sent|14"]
+    age(metered, customer, hours=2)
+    done = metered.billingctl("stripe", "reconcile", "--dry-run", check=False)
+    assert f"{customer.id} 15 -> 11" in done.stdout
+
+
+def test_a_restored_database_and_a_cancelled_event(metered, customer):
+    """The event that took the place of a cancelled one is found again."""
+    wrong = use(customer, 3, 100)
+    tell(metered)
+    expect(metered.api.owner.post(f"/api/usage/{customer.id}/corrections", {
+        "id": wrong, "reason": "test", "metrics": {"api_calls": 10}}), 201)
+    tell(metered)
+    assert rows(metered, customer) == ["canceled|100", "sent|10"]
+    restore(metered, customer, keep=1)
+    metered.sql("UPDATE meter_events SET state = 'sent' WHERE state = 'canceled' AND "
+                f"customer_id = '{customer.id}'")
+    tell(metered)
+    assert rows(metered, customer) == ["canceled|100", "sent|10"]
+    assert counted(metered, customer) == worth(metered, customer)
+
+
 def waiting(stack):
     """The subjects that wait for an operator."""
     answer = expect(stack.api.owner.get("/api/analytics/attention"), 200)
