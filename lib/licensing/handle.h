@@ -1,5 +1,5 @@
-/* handle.h: the inside of liblicense's `struct license`, which license.c fills and guards.c
- * reads. */
+/* handle.h: the inside of liblicense's `struct license`, which license.c and license_read.c
+ * fill and guards.c reads. */
 #pragma once
 
 #include <pthread.h>
@@ -56,3 +56,20 @@ void handle_leave(struct license *license);
 
 /* The verdict, between the two. */
 enum license_is handle_judge(const struct license *license, const char **reason);
+
+/* A text to read, with the keys that must have signed it, and what it becomes in an arena of its own. */
+struct reading {
+	struct license *license;
+	const struct license_keys *keys;
+	const char *text;
+	struct arena *arena;
+	enum license_error error;
+	void *out; /* in the arena */
+};
+
+/* Read the text: `out` becomes a struct keyring, held_license or listing. A blank text is no licence, which
+ * is no error. LICENSE_ERROR_MEMORY, with everything freed, when memory runs out; LICENSE_ERROR_KEYS,
+ * LICENSE_ERROR_LIST. */
+enum license_error handle_read_keys(struct reading *reading);
+enum license_error handle_read_license(struct reading *reading);
+enum license_error handle_read_list(struct reading *reading);

@@ -3,7 +3,7 @@
 # writable state, prints nothing and needs libcrypto alone.
 LICENSE_SOURCES := $(addprefix lib/base/,arena.c clock.c digest.c encoding.c failure.c text.c) \
 	$(addprefix lib/json/,gate.c out.c scan.c view.c) $(addprefix lib/licensing/,build_date.c claims.c clock_mark.c guards.c \
-	jwks.c jwt.c key_warm.c keys.c license.c revocations.c values.c verdict.c verify.c)
+	jwks.c jwt.c key_warm.c keys.c license.c license_read.c revocations.c values.c verdict.c verify.c)
 LICENSE_OBJECTS := $(LICENSE_SOURCES:%.c=$(BUILD)/pic/%.o)
 LICENSE_NAMES = $(shell sed -n 's/^\t\(license_[a-z_]*\);$$/\1/p' lib/licensing/liblicense.map)
 LICENSE_ABI := liblicense.so.$(firstword $(subst ., ,$(VERSION)))

@@ -7,19 +7,14 @@
  *	lock	guards all else in the handle; held for microseconds, never during file access
  *		or an RSA operation
  *	saving	one thread at a time writes the state file; others do not wait for it
- *
- * The parsers do not handle failed allocations: they run in an arena that leaves them by
- * longjmp().
  */
 #include "licensing/license.h"
 
-#include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/clock.h"
-#include "base/text.h"
 #include "licensing/handle.h"
 
 /* Seconds by which the clock in the file may be behind, and the default leeway. */
@@ -29,136 +24,6 @@ enum {
 	OPTIONS_SIZE_OLDER = offsetof(struct license_options, instance),
 	OPTIONS_SIZE_MAX = 4096
 };
-
-/* Bytes that reading may take. A revocation list grows with the vendor's history. */
-enum {
-	TOKEN_ARENA_MAX = 1024 * 1024,
-	KEYS_ARENA_MAX = 4 * 1024 * 1024,
-	LIST_ARENA_MAX = 128 * 1024 * 1024
-};
-
-static const char blanks[] = " \t\r\n\v\f";
-
-/* A text to read, and what it becomes in an arena of its own. */
-struct work {
-	struct license *license;
-	const struct license_keys *keys;
-	const char *text;
-	struct arena *arena;
-	enum license_error error;
-	void *out; /* in the arena */
-};
-
-static void
-leave_by_jump(void *context, const char *why)
-{
-	(void)why;
-	longjmp(*(jmp_buf *)context, 1);
-}
-
-/* Runs `read`. LICENSE_ERROR_MEMORY, with everything freed, when memory runs out meanwhile. */
-static enum license_error
-run(struct work *work, size_t limit, void (*read)(struct work *work))
-{
-	jmp_buf escape;
-
-	work->error = LICENSE_ERROR_MEMORY;
-	work->arena = arena_new_with(limit, leave_by_jump, &escape);
-	if (work->arena == NULL)
-		return LICENSE_ERROR_MEMORY;
-	if (setjmp(escape) != 0)
-		work->error = LICENSE_ERROR_MEMORY;
-	else
-		read(work);
-	if (work->error != LICENSE_OK) {
-		arena_free(work->arena);
-		work->arena = NULL;
-	}
-	return work->error;
-}
-
-/* The text without what an editor may have put before it. */
-static const char *
-begin(const char *text)
-{
-	text += text_mark(text, strnlen(text, 3));
-	return text + strspn(text, blanks);
-}
-
-static void
-read_keys(struct work *work)
-{
-	struct keyring *keyring = arena_alloc(work->arena, sizeof(*keyring));
-	struct task task = {.arena = work->arena};
-	const char *text = begin(work->text);
-	enum fail kind;
-
-	keyring->arena = work->arena;
-	license_keys_init_in(&keyring->keys, work->arena);
-	kind = *text == '{' ? license_keys_add_jwks(&task, &keyring->keys, text, strlen(text))
-	                    : license_keys_add_pem(&task, &keyring->keys, text);
-	/* Out of memory during a key's first use can break the key in OpenSSL for good. */
-	if (kind == FAIL_NONE)
-		kind = license_keys_warm(&task, &keyring->keys);
-	work->error =
-	        kind == FAIL_NONE && keyring->keys.count > 0 ? LICENSE_OK : LICENSE_ERROR_KEYS;
-	work->out = keyring;
-}
-
-static bool
-is_blank(const char *text)
-{
-	return text == NULL || *begin(text) == '\0';
-}
-
-static void
-read_token(struct work *work)
-{
-	struct held_license *made = arena_alloc(work->arena, sizeof(*made));
-	struct verdict_input *input = &made->input;
-	struct task task = {.arena = work->arena};
-
-	made->arena = work->arena;
-	made->payload = "";
-	input->present = !is_blank(work->text);
-	if (input->present) {
-		size_t length = strnlen(work->text, TOKEN_ARENA_MAX / 4);
-
-		/* Kept, for license_set_keys(). A longer text is no licence. */
-		made->token = arena_copy_bytes(work->arena, work->text, length);
-		input->signature =
-		        license_verify(&task, work->keys, made->token, 0, 0,
-		                       work->license->issuer, &input->claims, &made->payload);
-		made->genuine = input->signature == LICENSE_VALID ||
-		                input->signature == LICENSE_EXPIRED ||
-		                input->signature == LICENSE_NOT_YET_VALID;
-	}
-	if (made->genuine)
-		made->entitlements = verdict_entitlements(work->arena, &input->claims);
-	work->error = LICENSE_OK;
-	work->out = made;
-}
-
-static void
-read_list(struct work *work)
-{
-	struct listing *listing = arena_alloc(work->arena, sizeof(*listing));
-	struct task task = {.arena = work->arena};
-	enum token_verdict verdict;
-	const char *text;
-
-	listing->arena = work->arena;
-	text = begin(work->text);
-	text = arena_copy_bytes(work->arena, text, strcspn(text, blanks));
-	verdict = revocations_read(&task, work->keys, text, 0, 0, work->license->issuer,
-	                           &listing->list);
-	/* Its times do not matter: what was revoked stays revoked. */
-	work->error = verdict == LICENSE_VALID || verdict == LICENSE_EXPIRED ||
-	                              verdict == LICENSE_NOT_YET_VALID
-	                      ? LICENSE_OK
-	                      : LICENSE_ERROR_LIST;
-	work->out = listing;
-}
 
 static int64_t
 system_clock(void *context)
@@ -251,31 +116,31 @@ replace_license(struct license *license, struct held_license *made)
 enum license_error
 license_set(struct license *license, const char *token)
 {
-	struct work work = {.license = license, .text = token};
+	struct reading reading = {.license = license, .text = token};
 
 	if (license == NULL)
 		return LICENSE_ERROR_ARGUMENT;
 	pthread_mutex_lock(&license->loading);
-	work.keys = &license->keyring->keys;
-	if (run(&work, TOKEN_ARENA_MAX, read_token) == LICENSE_OK)
-		replace_license(license, work.out);
+	reading.keys = &license->keyring->keys;
+	if (handle_read_license(&reading) == LICENSE_OK)
+		replace_license(license, reading.out);
 	pthread_mutex_unlock(&license->loading);
-	return work.error;
+	return reading.error;
 }
 
 enum license_error
 license_try(struct license *license, const char *token, enum license_is *out)
 {
-	struct work work = {.license = license, .text = token};
+	struct reading reading = {.license = license, .text = token};
 	struct held_license *tried, *held;
 	const char *reason;
 
 	if (license == NULL || out == NULL)
 		return LICENSE_ERROR_ARGUMENT;
 	pthread_mutex_lock(&license->loading);
-	work.keys = &license->keyring->keys;
-	if (run(&work, TOKEN_ARENA_MAX, read_token) == LICENSE_OK) {
-		tried = work.out;
+	reading.keys = &license->keyring->keys;
+	if (handle_read_license(&reading) == LICENSE_OK) {
+		tried = reading.out;
 		handle_enter(license);
 		held = license->held;
 		license->held = tried;
@@ -284,28 +149,28 @@ license_try(struct license *license, const char *token, enum license_is *out)
 		*out = handle_judge(license, &reason);
 		license->held = held;
 		handle_leave(license);
-		arena_free(work.arena);
+		arena_free(reading.arena);
 	}
 	pthread_mutex_unlock(&license->loading);
-	return work.error;
+	return reading.error;
 }
 
 enum license_error
 license_set_revocations(struct license *license, const char *token)
 {
-	struct work work = {.license = license, .text = token};
+	struct reading reading = {.license = license, .text = token};
 	struct listing *listing, *before;
 
 	if (license == NULL || token == NULL)
 		return LICENSE_ERROR_ARGUMENT;
 	pthread_mutex_lock(&license->loading);
-	work.keys = &license->keyring->keys;
-	if (run(&work, LIST_ARENA_MAX, read_list) == LICENSE_OK) {
-		listing = work.out;
+	reading.keys = &license->keyring->keys;
+	if (handle_read_list(&reading) == LICENSE_OK) {
+		listing = reading.out;
 		handle_enter(license);
 		before = license->listing;
 		if (before != NULL && revocations_are_older(&listing->list, &before->list)) {
-			work.error = LICENSE_ERROR_OLDER;
+			reading.error = LICENSE_ERROR_OLDER;
 			before = listing;
 		} else {
 			license->listing = listing;
@@ -317,25 +182,25 @@ license_set_revocations(struct license *license, const char *token)
 		arena_free(before != NULL ? before->arena : NULL);
 	}
 	pthread_mutex_unlock(&license->loading);
-	return work.error;
+	return reading.error;
 }
 
 enum license_error
 license_set_keys(struct license *license, const char *keys)
 {
-	struct work ring = {.license = license, .text = keys};
-	struct work again = {.license = license};
+	struct reading ring = {.license = license, .text = keys};
+	struct reading again = {.license = license};
 	struct keyring *before;
 	enum license_error error;
 
 	if (license == NULL || keys == NULL)
 		return LICENSE_ERROR_ARGUMENT;
 	pthread_mutex_lock(&license->loading);
-	error = run(&ring, KEYS_ARENA_MAX, read_keys);
+	error = handle_read_keys(&ring);
 	if (error == LICENSE_OK) {
 		again.text = license->held->token;
 		again.keys = &((struct keyring *)ring.out)->keys;
-		error = run(&again, TOKEN_ARENA_MAX, read_token);
+		error = handle_read_license(&again);
 		if (error != LICENSE_OK)
 			arena_free(ring.arena);
 	}
@@ -380,8 +245,8 @@ copy_text(const char *text, char **out)
 static enum license_error
 fill(struct license *license, const struct license_options *options)
 {
-	struct work ring = {.license = license, .text = options->keys};
-	struct work none = {.license = license};
+	struct reading ring = {.license = license, .text = options->keys};
+	struct reading none = {.license = license};
 
 	license->rules.leeway_s = options->leeway_s > 0 ? options->leeway_s : LEEWAY_S;
 	license->rules.grace_s = options->grace_days * (DAY_MS / SECOND_MS);
@@ -396,10 +261,10 @@ fill(struct license *license, const struct license_options *options)
 	    !copy_text(options->instance, &license->instance))
 		return LICENSE_ERROR_MEMORY;
 	license->rules.instance = license->instance;
-	if (run(&ring, KEYS_ARENA_MAX, read_keys) != LICENSE_OK)
+	if (handle_read_keys(&ring) != LICENSE_OK)
 		return ring.error;
 	license->keyring = ring.out;
-	if (run(&none, TOKEN_ARENA_MAX, read_token) != LICENSE_OK)
+	if (handle_read_license(&none) != LICENSE_OK)
 		return none.error;
 	license->held = none.out;
 	if (license->state_file != NULL)
