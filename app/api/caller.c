@@ -32,8 +32,22 @@ unauthenticated(struct call *call)
 static enum fail
 forbidden(struct call *call)
 {
-	return task_fail(&call->request->task, FAIL_FORBIDDEN, "forbidden",
-	                 "This API key may not do that.");
+	return task_fail(
+	        &call->request->task, FAIL_FORBIDDEN, "forbidden",
+	        call->caller.kind == CALLER_OPERATOR
+	                ? "This needs a key with the role owner; this key has the role viewer."
+	                : "This needs an operator's key; this key is a customer's.");
+}
+
+static enum fail
+scope_missing(struct call *call)
+{
+	struct task *task = &call->request->task;
+
+	return task_fail(task, FAIL_FORBIDDEN, "scope_missing",
+	                 "This needs a key with the scope %s; this key has %s.",
+	                 api_key_scopes_text(task->arena, call->route->scope),
+	                 api_key_scopes_text(task->arena, call->caller.scopes));
 }
 
 /* "Bearer <key>": the key, or NULL for another scheme. */
@@ -174,8 +188,7 @@ admit_customer(struct call *call)
 	if (call->route->who != WHO_CUSTOMER && call->route->who != WHO_CALLER)
 		return forbidden(call);
 	if ((call->caller.scopes & call->route->scope) != call->route->scope)
-		return task_fail(&call->request->task, FAIL_FORBIDDEN, "scope_missing",
-		                 "This API key lacks the scope that the call needs.");
+		return scope_missing(call);
 	return FAIL_NONE;
 }
 

@@ -25,9 +25,9 @@ static const char help[] =
         "\n"
         "It stays in the foreground and logs JSON lines to stderr. HUP reloads the "
         "configuration\n"
-        "without dropping a request, TERM finishes running requests and exits (after "
-        "DRAIN_DELAY_SECONDS),\n"
-        "a second TERM ends the delay, a third exits now.\n"
+        "without dropping a request. TERM, after DRAIN_DELAY_SECONDS, finishes running "
+        "requests\n"
+        "and exits; TERM during the delay ends it, TERM while requests finish exits now.\n"
         "Exit status: 0 stopped by a signal, 1 cannot start, 2 bad usage.\n";
 
 static void

@@ -6,5 +6,6 @@
 
 /* Runs until TERM or INT and frees `first`. HUP checks the configuration and starts a new
  * generation with it, or keeps the old one if the check fails. TERM lets running requests
- * finish, a second TERM does not. The exit status. */
+ * finish after a delay; TERM during the delay ends it, TERM while requests finish exits now. The
+ * exit status. */
 int master_run(const char *config_path, struct generation *first);

@@ -136,6 +136,17 @@ scope_list(struct arena *arena, unsigned int scopes)
 	return list;
 }
 
+const char *
+api_key_scopes_text(struct arena *arena, unsigned int scopes)
+{
+	struct string_list list = scope_list(arena, scopes);
+	struct text text = text_new(arena, 32);
+
+	for (size_t i = 0; i < list.count; i++)
+		text_printf(&text, "%s%s", i == 0 ? "" : ", ", list.items[i]);
+	return text.data;
+}
+
 enum fail
 api_key_find(struct operation *operation, const struct sha256 *digest, struct api_key *out,
              bool *found)

@@ -49,6 +49,9 @@ bool api_key_is_operators(const char *secret);
 /* The set of the scopes that are named; unknown names are ignored. */
 unsigned int api_key_scopes(const struct string_list *names);
 
+/* The names of a set, as "license, usage", in the arena. */
+const char *api_key_scopes_text(struct arena *arena, unsigned int scopes);
+
 /* NULL when the name is a scope's, else why not; for tables of fields. */
 const char *api_key_check_scope(const char *name);
 

@@ -133,7 +133,15 @@ def test_scopes_allow_their_paths_only(api, scopes):
         if scope in scopes:
             expect(client.get(path), 200)
         else:
-            expect(client.get(path), 403, "scope_missing")
+            refusal = expect(client.get(path), 403, "scope_missing")
+            assert refusal["error"] == f"This needs a key with the scope {scope}; this key has {', '.join(scopes)}."
+
+
+def test_a_refusal_names_the_role_that_is_missing(api):
+    customer = api.sign_up()
+    for client, words in ((customer.client, "This needs an operator's key; this key is a customer's."),
+                          (api.viewer, "This needs a key with the role owner; this key has the role viewer.")):
+        assert expect(client.delete(f"/api/customers/{customer.id}"), 403, "forbidden")["error"] == words
 
 
 def test_a_key_cannot_create_a_key_with_more_scopes(api, stack):
