@@ -70,7 +70,8 @@ enum fail check_pooler(struct doctor *doctor) MUST_CHECK;
 enum fail check_tls(struct doctor *doctor) MUST_CHECK;
 enum fail check_archive(struct doctor *doctor) MUST_CHECK;
 
-/* The check in audit.c. */
+/* The checks in files.c, of the files that billingd writes. */
+enum fail check_published_list(struct doctor *doctor) MUST_CHECK;
 enum fail check_audit(struct doctor *doctor) MUST_CHECK;
 
 /* The check in mail.c. */

@@ -1,6 +1,8 @@
 /* audit.c: billingctl audit verify. */
 #include "audit/verify.h"
 
+#include <string.h>
+
 #include "base/arena.h"
 #include "billingctl/output.h"
 #include "issuing/signing_keys.h"
@@ -50,6 +52,18 @@ read_heads(struct ctl *ctl, const char **out)
 	return audit_heads_file(&ctl->task, ctl->settings.audit_heads_file, out);
 }
 
+/* Without a head, billingd may append to another file than the one that was read. */
+static const char *
+message_of(struct ctl *ctl, const struct audit_fault *fault)
+{
+	const char *path = ctl_option(ctl, "--heads");
+
+	if (strcmp(fault->fault, "no_head") != 0)
+		return fault->message;
+	return arena_printf(ctl->task.arena, "%s in %s", fault->message,
+	                    path != NULL ? path : ctl->settings.audit_heads_file);
+}
+
 enum fail
 run_audit_verify(struct ctl *ctl)
 {
@@ -71,7 +85,7 @@ run_audit_verify(struct ctl *ctl)
 		output_text(&output, "fault", fault->fault);
 		output_int(&output, "position", fault->position);
 		output_int(&output, "id", fault->audit_id);
-		output_text(&output, "message", fault->message);
+		output_text(&output, "message", message_of(ctl, fault));
 	}
 	output_list_end(&output);
 	output_int(&output, "found", verdict.found);

@@ -106,27 +106,35 @@ struct published {
 	const char *pem; /* the public key that signed it; "" in a file of an older version */
 };
 
-static void
-read_published(struct operation *operation, struct published *out)
+static enum fail
+read_published(struct task *task, const char *path, struct published *out)
 {
-	struct task reading = task_attempt(operation->task);
 	struct published read = {0};
 	const char *cursor;
 	char *text;
 	size_t length;
 
 	*out = (struct published){0};
-	if (file_read(&reading, operation->billing->policy.revocations_file, FILE_MAX, &text,
-	              &length) != FAIL_NONE)
-		return;
+	TRY(file_read(task, path, FILE_MAX, &text, &length));
 	cursor = text;
 	if (!text_take_int(&cursor, ' ', &read.number) ||
 	    !text_take_int(&cursor, '\n', &read.issued_ms))
-		return;
+		return FAIL_NONE;
 	length = strcspn(cursor, "\n");
-	read.token = arena_copy_bytes(operation->task->arena, cursor, length);
+	read.token = arena_copy_bytes(task->arena, cursor, length);
 	read.pem = cursor[length] == '\0' ? "" : cursor + length + 1;
 	*out = read;
+	return FAIL_NONE;
+}
+
+enum fail
+revocation_published_number(struct task *task, const char *path, int64_t *number)
+{
+	struct published published;
+
+	TRY(read_published(task, path, &published));
+	*number = published.number;
+	return FAIL_NONE;
 }
 
 static enum fail
@@ -298,6 +306,8 @@ restore_if_behind(struct operation *operation, const struct published *published
 enum fail
 revocation_publish_run(struct operation *operation, int64_t *done)
 {
+	const char *path = operation->billing->policy.revocations_file;
+	struct task reading = task_attempt(operation->task);
 	struct revocation_list_figures figures;
 	struct published published;
 	struct stored_list list;
@@ -306,7 +316,9 @@ revocation_publish_run(struct operation *operation, int64_t *done)
 	if (license_keys_signing(&operation->billing->keys) == NULL)
 		return FAIL_NONE;
 	TRY(revocation_list_figures(operation, &figures));
-	read_published(operation, &published);
+	/* A file that cannot be read has no list; writing it tells of a fault. */
+	if (read_published(&reading, path, &published) != FAIL_NONE)
+		published = (struct published){0};
 	if (is_behind(&figures, &published))
 		TRY(restore_if_behind(operation, &published));
 	else if (published.number == figures.number)

@@ -14,6 +14,11 @@ extern const struct statement_list revocation_restore_statements;
  */
 enum fail revocation_publish_run(struct operation *operation, int64_t *done) MUST_CHECK;
 
+/* The number of the list in the file of published lists; 0 when it has none. Failures of reading it, as
+ * "file_unreadable". */
+enum fail revocation_published_number(struct task *task, const char *path,
+                                      int64_t *number) MUST_CHECK;
+
 /* A revocation that the restored database does not know. Members are NULL where it has no row. */
 struct lost_revocation {
 	const char *customer_id;

@@ -240,6 +240,28 @@ def test_connections(healthy):
     finds(healthy, "connections", "allows 5 connections", "6 processes")
 
 
+def test_the_file_of_published_lists(healthy, tmp_path):
+    """A file that lacks the list of the database for a minute is not the one that billingd writes."""
+    file = tmp_path / "revocations.jwt"
+
+    def published():
+        checks = json.loads(healthy.run("doctor", "--json", REVOCATIONS_FILE=file).stdout)["checks"]
+        return next(check for check in checks if check["check"] == "revocations_file")
+
+    assert published()["detail"] == "no list is signed yet"
+    healthy.run("license", "export", "a@example.com", "--out", tmp_path / "bundle.json")
+    missing = published()
+    assert missing["state"] == "warning" and str(file) in missing["detail"]
+    assert "REVOCATIONS_FILE" in missing["cure"]
+    file.write_text("0 0\n", encoding="ascii")
+    assert published()["state"] == "ok"
+    healthy.sql("UPDATE revocation_lists SET issued_at = issued_at - interval '2 minutes'")
+    old = published()
+    assert old["state"] == "warning" and old["detail"] == f"{file} has list 0, the database has 1."
+    file.write_text("1 0\n", encoding="ascii")
+    assert published()["detail"] == f"{file} has list 1"
+
+
 def test_a_slot_without_a_standby(healthy):
     """A slot whose standby is away keeps log until the disk is full. This is a warning: the standby may be
     new."""

@@ -1,12 +1,42 @@
-/* audit.c: the check of billingctl doctor of the audit trail's chain. */
+/* files.c: the checks of billingctl doctor of the files that billingd writes: the published revocation list, and
+ * the signed heads of the audit trail. billingctl may read other files than billingd writes, when a setting is
+ * in the environment of billingd alone. */
 #include <errno.h>
 #include <sys/stat.h>
 
 #include "audit/verify.h"
 #include "base/arena.h"
 #include "billingctl-doctor/doctor.h"
+#include "issuing/revocation_list.h"
+#include "issuing/revocation_restore.h"
 
-enum { WAIT_MAX_S = 600 };
+enum { WAIT_MAX_S = 600, PUBLISH_MAX_S = 60 };
+
+/* billingd writes each list into the file within seconds. */
+enum fail
+check_published_list(struct doctor *doctor)
+{
+	struct operation *operation = &doctor->ctl->operation;
+	struct task *task = operation->task;
+	const char *path = doctor->ctl->settings.revocations_file;
+	struct revocation_list_figures figures;
+	int64_t number = 0;
+
+	TRY(revocation_list_figures(operation, &figures));
+	if (figures.number == 0)
+		return doctor_ok(doctor, "no list is signed yet");
+	if (revocation_published_number(task, path, &number) != FAIL_NONE) {
+		const char *why = task->failure.message;
+
+		task_clear(task);
+		return doctor_warn(doctor, "%s", why);
+	}
+	if (number < figures.number &&
+	    operation->now_ms - figures.issued_at.ms > PUBLISH_MAX_S * SECOND_MS)
+		return doctor_warn(doctor, "%s has list %lld, the database has %lld.", path,
+		                   (long long)number, (long long)figures.number);
+	return doctor_ok(doctor, "%s has list %lld", path, (long long)number);
+}
 
 /* The fault of the file of signed heads, when links are old enough to have a head; or NULL. */
 static const char *
