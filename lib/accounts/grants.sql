@@ -82,6 +82,7 @@ BEGIN
             ('usage_report_ids', 'DELETE, INSERT, SELECT, UPDATE'),
             ('usage_reports', 'DELETE, INSERT, SELECT, UPDATE'),
             ('usage_watch', 'INSERT, SELECT, UPDATE'),
+            ('webhook_backlogs', 'DELETE, INSERT, SELECT, UPDATE'),
             ('webhook_deliveries', 'DELETE, INSERT, SELECT, UPDATE'),
             ('webhook_endpoints', 'DELETE, INSERT, SELECT, UPDATE'),
             ('webhook_keys', 'INSERT, SELECT')),

@@ -13,7 +13,8 @@ enum {
 	WEBHOOK_DESCRIPTION_MAX = 500,
 	WEBHOOK_TYPES_MAX = 100,
 	WEBHOOK_PENDING_MAX =
-	        1000 /* rows of one endpoint; the rest waits in the log of events */
+	        1000, /* rows of one endpoint; the rest waits in the log of events */
+	WEBHOOK_CUSTOMER_MAX = 100 /* of them of one customer that were never sent */
 };
 
 /* In a list of types: all. */

@@ -2,33 +2,61 @@
 -- statement. Tells how many events it read. Another process that feeds the endpoint at the same time
 -- leaves nothing to do. Deliveries that others store do not wait for the lock.
 --
--- $1 endpoint  $2 now  $3 the most pending rows that it may have
+-- $1 endpoint  $2 now  $3 the most pending rows that it may have  $4 the most of a customer that were never sent
+--
+-- The cursor passes further events of a customer: they are its backlog, which backlog.sql copies.
 
 WITH endpoint AS MATERIALIZED (
   SELECT endpoint_id, position, number, types FROM webhook_endpoints
   WHERE endpoint_id = $1 AND state = 'enabled' FOR NO KEY UPDATE SKIP LOCKED),
 
-room AS MATERIALIZED (
-  SELECT greatest($3::bigint - count(*), 0) AS free FROM (
-    SELECT FROM webhook_deliveries WHERE endpoint_id = $1 AND state = 'pending' LIMIT $3::bigint) AS p),
+waiting AS MATERIALIZED (
+  SELECT customer_id, attempts FROM webhook_deliveries
+  WHERE endpoint_id = $1 AND state = 'pending' LIMIT $3::bigint),
+
+-- Failed ones wait for their next attempt and keep nothing busy.
+share AS MATERIALIZED (
+  SELECT customer_id, count(*) AS taken FROM waiting WHERE attempts = 0 GROUP BY customer_id),
 
 -- With the inner limit the planner knows that few rows are read.
-page AS MATERIALIZED (
-  SELECT v.position, v.number, v.event_id, v.type, v.created_at FROM endpoint e
-  CROSS JOIN LATERAL (
-    SELECT position, number, event_id, type, created_at FROM events
+log AS MATERIALIZED (
+  SELECT v.position, v.number, v.event_id, v.type, v.created_at, v.customer_id,
+    e.types IS NULL OR v.type = ANY (e.types) AS is_wanted
+  FROM endpoint e CROSS JOIN LATERAL (
+    SELECT position, number, event_id, type, created_at, customer_id FROM events
     WHERE (position, number) > (e.position, e.number) AND position < (SELECT event_horizon())
     ORDER BY position, number LIMIT 500) AS v
-  ORDER BY v.position, v.number LIMIT (SELECT free FROM room)),
+  WHERE (SELECT count(*) FROM waiting) < $3::bigint),
+
+judged AS MATERIALIZED (
+  SELECT l.position, l.number, l.event_id, l.type, l.created_at, l.customer_id, l.is_wanted,
+    l.is_wanted AND l.customer_id IS NOT NULL AND (b.customer_id IS NOT NULL OR COALESCE(s.taken, 0)
+      + count(*) FILTER (WHERE l.is_wanted) OVER (PARTITION BY l.customer_id ORDER BY l.position, l.number)
+      > $4::bigint) AS is_left
+  FROM log l LEFT JOIN share s ON s.customer_id = l.customer_id
+  LEFT JOIN webhook_backlogs b ON b.endpoint_id = $1 AND b.customer_id = l.customer_id),
+
+page AS MATERIALIZED (
+  SELECT position, number, event_id, type, created_at, customer_id, is_wanted, is_left FROM (
+    SELECT position, number, event_id, type, created_at, customer_id, is_wanted, is_left,
+      count(*) FILTER (WHERE is_wanted AND NOT is_left) OVER (ORDER BY position, number) AS place
+    FROM judged) AS j
+  WHERE place <= $3::bigint - (SELECT count(*) FROM waiting)),
 
 copied AS (
   INSERT INTO webhook_deliveries (endpoint_id, event_id, type, position, number, event_at, state, due_at,
-    created_at)
-  SELECT e.endpoint_id, p.event_id, p.type, p.position, p.number, p.created_at, 'pending',
-    $2::timestamptz, $2::timestamptz
-  FROM endpoint e CROSS JOIN page p
-  WHERE e.types IS NULL OR p.type = ANY (e.types)
-  ORDER BY p.position, p.number
+    created_at, customer_id)
+  SELECT $1, event_id, type, position, number, created_at, 'pending', $2::timestamptz, $2::timestamptz,
+    customer_id
+  FROM page WHERE is_wanted AND NOT is_left
+  ORDER BY position, number
+  ON CONFLICT DO NOTHING),
+
+-- Also of customers that have a backlog: it may have ended a moment ago.
+left_behind AS (
+  INSERT INTO webhook_backlogs (endpoint_id, customer_id, position, number)
+  SELECT DISTINCT ON (customer_id) $1, customer_id, position, number - 1 FROM page WHERE is_left
+  ORDER BY customer_id, position, number
   ON CONFLICT DO NOTHING),
 
 moved AS (

@@ -10,6 +10,9 @@
 
 enum { KEEP_DAYS = 30 };
 
+/* Customers with a backlog that one step looks at. */
+enum { BACKLOGS_AT_ONCE = 20 };
+
 struct fed {
 	int64_t events;
 };
@@ -19,12 +22,13 @@ struct judged {
 	bool recovered;
 };
 
-extern const char webhooks_feed_sql[], webhooks_take_sql[], webhooks_record_sql[],
-        webhooks_health_sql[]; /* the .sql files of this folder */
+extern const char webhooks_feed_sql[], webhooks_backlog_sql[], webhooks_take_sql[],
+        webhooks_record_sql[], webhooks_health_sql[]; /* the .sql files of this folder */
 
 enum {
 	SENDABLE,
 	FEED,
+	FEED_BACKLOGS,
 	TAKE,
 	RECORD,
 	HEALTH,
@@ -51,10 +55,14 @@ static const struct statement statements[] = {
                              "  AND d.due_at <= $1::timestamptz) AS due, "
                              "EXISTS (SELECT FROM events v "
                              "  WHERE (v.position, v.number) > (e.position, e.number) "
-                             "  AND v.position < (SELECT event_horizon())) AS has_new_events "
+                             "  AND v.position < (SELECT event_horizon())) "
+                             "OR EXISTS (SELECT FROM webhook_backlogs b "
+                             "  WHERE b.endpoint_id = e.endpoint_id) AS has_new_events "
                              "FROM webhook_endpoints e WHERE state = 'enabled' LIMIT 100"},
         [FEED] = {"webhook_feed", ROWS_WITH(struct fed, events), .sql = webhooks_feed_sql,
                   .unconfirmed = true},
+        [FEED_BACKLOGS] = {"webhook_feed_backlogs", ROWS_WITH(struct fed, events),
+                           .sql = webhooks_backlog_sql, .unconfirmed = true},
         [TAKE] = {"webhook_take",
                   ROWS_WITH(struct webhook_taken, endpoint_id, row_id, event_id, type, attempts,
                             event_at, test, customer_id, sequence, data),
@@ -101,14 +109,14 @@ static const struct statement statements[] = {
                         "count(*) FILTER (WHERE fails) AS failing, "
                         "count(*) FILTER (WHERE ended) AS disabled, "
                         "COALESCE(sum(pending), 0)::bigint AS pending, "
-                        "min(least(delivery, event)) AS waiting_since, "
+                        "min(least(delivery, event, backlog)) AS waiting_since, "
                         "min(endpoint_id) FILTER (WHERE fails) AS failing_one, "
                         "min(endpoint_id) FILTER (WHERE ended) AS disabled_one "
                         "FROM (SELECT endpoint_id, state, state = 'enabled' "
                         "  AND COALESCE(failing_since <= $1::timestamptz "
                         "    - interval '10 minutes', false) AS fails, "
                         "  COALESCE(disabled_reason IN ('gone', 'failing'), false) AS ended, "
-                        "  d.pending, d.delivery, v.event FROM webhook_endpoints e "
+                        "  d.pending, d.delivery, v.event, b.backlog FROM webhook_endpoints e "
                         "LEFT JOIN LATERAL (SELECT count(*) AS pending, min(event_at) AS "
                         "  delivery FROM (SELECT event_at FROM webhook_deliveries d "
                         "    WHERE d.endpoint_id = e.endpoint_id AND d.state = 'pending' "
@@ -117,6 +125,15 @@ static const struct statement statements[] = {
                         "  WHERE (v.position, v.number) > (e.position, e.number) "
                         "  AND v.position < (SELECT event_horizon()) "
                         "  ORDER BY v.position, v.number LIMIT 1) AS v "
+                        "  ON e.state = 'enabled' "
+                        "LEFT JOIN LATERAL (SELECT min(v.created_at) AS backlog "
+                        "  FROM (SELECT customer_id, position, number "
+                        "    FROM webhook_backlogs b WHERE b.endpoint_id = e.endpoint_id "
+                        "    ORDER BY position, number LIMIT 20) AS b "
+                        "  CROSS JOIN LATERAL (SELECT created_at FROM events v "
+                        "    WHERE v.customer_id = b.customer_id "
+                        "    AND (v.position, v.number) > (b.position, b.number) "
+                        "    ORDER BY v.position, v.number LIMIT 1) AS v) AS b "
                         "  ON e.state = 'enabled') AS endpoints"},
 };
 
@@ -133,14 +150,19 @@ webhook_sendable_endpoints(struct operation *operation, const struct webhook_sen
 enum fail
 webhook_feed(struct operation *operation, const char *endpoint_id, int64_t *events)
 {
-	struct fed fed = {0};
+	struct task *task = operation->task;
+	struct fed fed = {0}, later = {0};
+	const char *now = param_now(operation);
+	const char *most = param_int(task, WEBHOOK_PENDING_MAX);
+	const char *share = param_int(task, WEBHOOK_CUSTOMER_MAX);
 	bool found;
 
-	TRY(db_row(operation->db, operation->task, &statements[FEED],
-	           PARAMETERS(endpoint_id, param_now(operation),
-	                      param_int(operation->task, WEBHOOK_PENDING_MAX)),
-	           &fed, &found));
-	*events = fed.events;
+	TRY(db_row(operation->db, task, &statements[FEED],
+	           PARAMETERS(endpoint_id, now, most, share), &fed, &found));
+	TRY(db_row(operation->db, task, &statements[FEED_BACKLOGS],
+	           PARAMETERS(endpoint_id, now, most, share, param_int(task, BACKLOGS_AT_ONCE)),
+	           &later, &found));
+	*events = fed.events + later.events;
 	return FAIL_NONE;
 }
 

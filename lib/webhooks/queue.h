@@ -26,7 +26,7 @@ struct webhook_sendable {
 	struct instant paused_until;
 	struct instant last_success_at;
 	bool due;            /* a delivery is */
-	bool has_new_events; /* events lie behind its cursor */
+	bool has_new_events; /* events lie behind its cursor, or a customer has a backlog */
 };
 
 /* Lists the enabled endpoints. */
@@ -34,7 +34,8 @@ enum fail webhook_sendable_endpoints(struct operation *operation,
                                      const struct webhook_sendable **out,
                                      size_t *count) MUST_CHECK;
 
-/* Copies the next events for the endpoint. `*events` counts those that it has read. */
+/* Copies the next events for the endpoint. Of a customer with very many events some wait, so that those of
+ * others do not. `*events` counts those that it has read. */
 enum fail webhook_feed(struct operation *operation, const char *endpoint_id,
                        int64_t *events) MUST_CHECK;
 

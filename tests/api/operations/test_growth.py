@@ -102,6 +102,8 @@ TABLES = {
     "trial_skeletons": ("anybody, with PUBLIC_SIGNUP", "10 sign-ups a minute of one network",
                         API + "accounts/test_sign_up.py::test_public_sign_up_and_its_rate_limit"),
     "usage_files": ("an operator", "a row for each imported file", None),
+    "webhook_backlogs": ("a customer", "one row for each endpoint, until its events are copied",
+                         UNIT + "webhooks/test_fairness.c::test_others_do_not_wait"),
     "webhook_deliveries": ("an operator", "1000 that wait and 10000 replayed of an endpoint, from the log; "
                            "kept for 30 days", UNIT + "webhooks/test_sender.c::test_an_end_in_the_middle"),
     "webhook_endpoints": ("an operator", "50", API + "operations/test_webhook_endpoints.py::"

@@ -1,0 +1,312 @@
+/* test_fairness.c: a customer with very many events does not keep those of others from an endpoint, and each event
+ * comes to it once. */
+#include "support/billing_fixture.h"
+
+#include <pthread.h>
+
+#include "webhooks/endpoints.h"
+#include "webhooks/known_keys.h"
+#include "webhooks/queue.h"
+
+#define SQL(...) arena_printf(task.arena, __VA_ARGS__)
+#define DELIVER "UPDATE webhook_deliveries SET state = 'delivered' WHERE state = 'pending' AND "
+
+enum { OTHERS = 6, STEPS = 60, FEEDERS = 3, ROUNDS = 60 };
+
+static const char *folder;
+static struct webhook_endpoint endpoint;
+static const char *customers[OTHERS];
+
+/* A connection of the test's own, beside the feed's. */
+static struct db *own;
+
+static void
+script(const char *sql)
+{
+	database_script(own, &task, sql);
+}
+
+static int64_t
+number(const char *query)
+{
+	return database_number(own, &task, query);
+}
+
+/* An endpoint that wants customer.updated. */
+static void
+setup(void)
+{
+	static const char *const types[] = {"customer.updated"};
+	struct webhook_endpoint_change input = {.types = {true, 1, types},
+	                                        .url = "https://receiver.example/hook"};
+	struct webhook_keys webhook_keys;
+	const char *secret;
+
+	fixture_setup();
+	operation.now_ms = clock_now_ms();
+	own = database_open(database_url(), 10000, false);
+	folder = suite_folder(task.arena);
+	for (int i = 0; i < OTHERS; i++) {
+		struct sign_up made;
+
+		fine(account_sign_up(&operation,
+		                     arena_printf(task.arena, "%s@example.com",
+		                                  random_id(task.arena, "a", 8)),
+		                     "Acme Corp", &made));
+		customers[i] = made.customer.customer_id;
+	}
+	script("DELETE FROM webhook_deliveries; DELETE FROM webhook_endpoints; "
+	       "DELETE FROM webhook_keys");
+	fine(webhook_keys_open(&operation, folder, &webhook_keys));
+	fine(webhook_endpoint_create(&operation, &webhook_keys, &input, &endpoint, &secret));
+	webhook_keys_release(&webhook_keys);
+}
+
+static void
+teardown(void)
+{
+	suite_folder_remove(task.arena, folder);
+	db_free(own);
+	fixture_teardown();
+}
+
+static void
+happen(const char *customer, int64_t count)
+{
+	script(SQL("SELECT event_add('customer.updated', '%s', now(), '{}') "
+	           "FROM generate_series(1, %lld)",
+	           customer, (long long)count));
+}
+
+static int64_t
+feed(void)
+{
+	int64_t events = -1;
+
+	operation.now_ms++;
+	fine(webhook_feed(&operation, endpoint.endpoint_id, &events));
+	return events;
+}
+
+static int64_t
+pending(const char *customer)
+{
+	return number(SQL("SELECT count(*) FROM webhook_deliveries WHERE state = 'pending' "
+	                  "AND customer_id = '%s'",
+	                  customer));
+}
+
+/* Delivers and feeds until nothing is left. */
+static void
+drain(void)
+{
+	int64_t events = 1;
+
+	for (int i = 0; events > 0; i++) {
+		ck_assert_int_lt(i, 200);
+		script(DELIVER "true");
+		events = feed();
+	}
+	ck_assert_int_eq(number("SELECT count(*) FROM webhook_backlogs"), 0);
+	ck_assert_int_eq(
+	        number("SELECT count(*) FROM webhook_deliveries WHERE state = 'pending'"), 0);
+}
+
+/* The customer's events of the type since the endpoint was made have one row each. */
+static void
+check_all(const char *customer)
+{
+	int64_t events = number(SQL("SELECT count(*) FROM events WHERE customer_id = '%s' "
+	                            "AND type = 'customer.updated'",
+	                            customer));
+
+	ck_assert_int_eq(
+	        number(SQL("SELECT count(*) FROM webhook_deliveries WHERE customer_id = '%s'",
+	                   customer)),
+	        events);
+}
+
+/* The rows of one customer were made in the order of its events. */
+static void
+check_order(void)
+{
+	ck_assert_int_eq(
+	        number("SELECT count(*) FROM (SELECT created_at < lag(created_at) OVER "
+	               "(PARTITION BY customer_id ORDER BY position, number) AS wrong "
+	               "FROM webhook_deliveries) w WHERE wrong"),
+	        0);
+}
+
+START_TEST(test_others_do_not_wait)
+{
+	struct webhook_figures figures;
+
+	happen(customer_id, WEBHOOK_PENDING_MAX + 400);
+	happen(customers[0], 1);
+	for (int i = 0; i < 4; i++)
+		(void)feed();
+	ck_assert_int_eq(pending(customers[0]), 1);
+	ck_assert_int_eq(pending(customer_id), WEBHOOK_CUSTOMER_MAX);
+	ck_assert_int_eq(feed(), 0);
+	/* The figures show a backlog also when all rows are delivered. */
+	script(DELIVER "true");
+	fine(webhook_figures(&operation, &figures));
+	ck_assert_int_eq(figures.pending, 0);
+	ck_assert(figures.waiting_since.known);
+	/* Failed rows, which wait for their next attempt, take nothing from the share. */
+	(void)feed();
+	script("UPDATE webhook_deliveries SET attempts = 1 WHERE state = 'pending'");
+	(void)feed();
+	ck_assert_int_eq(pending(customer_id), 2 * WEBHOOK_CUSTOMER_MAX);
+	happen(customer_id, 1);
+	happen(customers[0], 1);
+	(void)feed();
+	ck_assert_int_eq(pending(customers[0]), 1);
+	drain();
+	check_all(customer_id);
+	check_all(customers[0]);
+	check_order();
+	fine(webhook_figures(&operation, &figures));
+	ck_assert(!figures.waiting_since.known);
+}
+END_TEST
+
+/* Customers with a backlog take turns, and leave half of the room to others. */
+START_TEST(test_backlogs_take_turns)
+{
+	for (int i = 0; i < OTHERS; i++)
+		happen(customers[i], (int64_t)3 * WEBHOOK_CUSTOMER_MAX);
+	for (int i = 0; i < 6; i++)
+		(void)feed();
+	script("UPDATE webhook_deliveries SET attempts = 1, state = CASE WHEN customer_id = "
+	       "(SELECT min(customer_id) FROM webhook_deliveries) THEN 'pending' ELSE "
+	       "'delivered' END");
+	for (int i = 0; i < 10; i++)
+		(void)feed();
+	ck_assert_int_eq(
+	        number("SELECT count(*) FROM webhook_deliveries WHERE state = 'pending'"),
+	        WEBHOOK_PENDING_MAX / 2);
+	for (int i = 0; i < OTHERS; i++)
+		ck_assert_int_ge(pending(customers[i]), 60);
+	drain();
+	for (int i = 0; i < OTHERS; i++)
+		check_all(customers[i]);
+	check_order();
+}
+END_TEST
+
+/* Bursts of any customers, attempts that fail or succeed, and an older program that knows no backlog. */
+START_TEST(test_random_steps)
+{
+	unsigned int seed = 3;
+
+	for (int i = 0; i < STEPS; i++) {
+		const char *customer = customers[rand_r(&seed) % OTHERS];
+
+		switch (rand_r(&seed) % 6) {
+		case 0:
+			happen(customer, rand_r(&seed) % 250);
+			break;
+		case 1:
+			script(SQL("SELECT event_add('customer.created', '%s', now(), '{}'), "
+			           "event_add('customer.updated', NULL, now(), '{}') "
+			           "FROM generate_series(1, %lld)",
+			           customer, (long long)(rand_r(&seed) % 20)));
+			break;
+		case 2:
+			script(SQL(DELIVER "(customer_id = '%s' OR number %% 3 = 0)",
+			           customer));
+			break;
+		case 3:
+			script("UPDATE webhook_deliveries SET attempts = attempts + 1 "
+			       "WHERE state = 'pending' AND number % 5 = 0");
+			break;
+		default:
+			(void)feed();
+		}
+		ck_assert_int_le(number("SELECT count(*) FROM webhook_deliveries "
+		                        "WHERE state = 'pending'"),
+		                 WEBHOOK_PENDING_MAX);
+		ck_assert_int_le(number("SELECT COALESCE(max(n), 0) FROM (SELECT count(*) AS n "
+		                        "FROM webhook_deliveries WHERE state = 'pending' "
+		                        "AND attempts = 0 AND customer_id IS NOT NULL "
+		                        "GROUP BY customer_id) c"),
+		                 WEBHOOK_CUSTOMER_MAX);
+	}
+	drain();
+	for (int i = 0; i < OTHERS; i++)
+		check_all(customers[i]);
+	check_order();
+	ck_assert_int_eq(number("SELECT count(*) FROM webhook_deliveries "
+	                        "WHERE type <> 'customer.updated'"),
+	                 0);
+}
+END_TEST
+
+/* One of several processes that feed the endpoint. */
+struct feeder {
+	pthread_t thread;
+	struct task task;
+	struct operation operation;
+	enum fail kind;
+};
+
+static void *
+run_feeder(void *argument)
+{
+	struct feeder *feeder = argument;
+
+	for (int i = 0; i < ROUNDS && feeder->kind == FAIL_NONE; i++) {
+		int64_t events;
+
+		feeder->kind = webhook_feed(&feeder->operation, endpoint.endpoint_id, &events);
+	}
+	return NULL;
+}
+
+START_TEST(test_several_processes)
+{
+	struct feeder feeders[FEEDERS];
+
+	for (int i = 0; i < FEEDERS; i++) {
+		struct feeder *feeder = &feeders[i];
+
+		*feeder = (struct feeder){.task = suite_task(), .operation = operation};
+		feeder->operation.task = &feeder->task;
+		feeder->operation.db = database_open(database_url(), 10000, true);
+		ck_assert_int_eq(pthread_create(&feeder->thread, NULL, run_feeder, feeder), 0);
+	}
+	for (int i = 0; i < ROUNDS / 2; i++) {
+		happen(customers[i % 2], 40);
+		happen(customers[2], 1);
+		script(DELIVER "number % 4 > 0");
+	}
+	for (int i = 0; i < FEEDERS; i++) {
+		ck_assert_int_eq(pthread_join(feeders[i].thread, NULL), 0);
+		ck_assert_msg(feeders[i].kind == FAIL_NONE, "%s",
+		              feeders[i].task.failure.message);
+		db_free(feeders[i].operation.db);
+		suite_task_end(&feeders[i].task);
+	}
+	drain();
+	for (int i = 0; i < OTHERS; i++)
+		check_all(customers[i]);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("fairness");
+	TCase *tcase = tcase_create("fairness");
+
+	tcase_set_timeout(tcase, 300);
+	tcase_add_unchecked_fixture(tcase, fixture_make_keys, fixture_release_keys);
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, test_others_do_not_wait);
+	tcase_add_test(tcase, test_backlogs_take_turns);
+	tcase_add_test(tcase, test_random_steps);
+	tcase_add_test(tcase, test_several_processes);
+	suite_add_tcase(suite, tcase);
+	return suite_run(suite);
+}
