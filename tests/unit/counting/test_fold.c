@@ -290,6 +290,27 @@ START_TEST(test_earlier_days_are_counted)
 }
 END_TEST
 
+/* The sums of instances are written when one of them has changed. */
+START_TEST(test_sums_that_stay_are_not_written)
+{
+	static const char version[] =
+	        "SELECT xmin::text::bigint FROM usage_fleets WHERE customer_id = ";
+	int64_t before;
+
+	(void)send_of("a", 1000, 3);
+	(void)usage_fold_all();
+	before = count_of(version, "");
+	(void)send_of("a", 500, 3);
+	(void)usage_fold_all();
+	ck_assert_int_eq(count_of(version, ""), before);
+	ck_assert_int_eq(count_of(PENDING, ""), 0);
+	(void)send_of("a", 0, 4);
+	(void)usage_fold_all();
+	ck_assert_int_ne(count_of(version, ""), before);
+	ck_assert_int_eq(read_all().devices, 4);
+}
+END_TEST
+
 /* A worker that ends in the middle of a fold leaves everything pending. */
 START_TEST(test_an_interrupted_fold_changes_nothing)
 {
@@ -426,6 +447,7 @@ main(void)
 	tcase_add_test(tcase, test_a_customer_is_folded_by_one_process);
 	tcase_add_test(tcase, test_an_older_program_writes_too);
 	tcase_add_test(tcase, test_earlier_days_are_counted);
+	tcase_add_test(tcase, test_sums_that_stay_are_not_written);
 	tcase_add_test(tcase, test_an_interrupted_fold_changes_nothing);
 	tcase_add_test(tcase, test_much_that_is_pending);
 	tcase_add_test(tcase, test_a_correction_keeps_the_change_of_a_newer_report);
