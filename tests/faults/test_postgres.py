@@ -6,10 +6,11 @@ import threading
 import time
 
 import pytest
+from chaos.figures import assert_once_a_minute, figures, wait_for_failures
 from chaos.gates import Gate
 from chaos.load import Ledger, Load
 from chaos.postgres import CRASH, FAST, IMMEDIATE, Postgres, Session
-from chaos.processes import children, kill
+from chaos.processes import LogTail, children, kill
 from support.stack import wait_for, within
 
 FULL = os.environ.get("FULL") == "1"
@@ -86,6 +87,32 @@ def test_restarts_under_load(stack, postgres, rng, report, number):
     assert not late, late[:3]
     assert_refusals(load)
     assert_nothing_lost(ledger)
+
+
+def test_an_outage_shows_in_the_figures(stack, postgres):
+    """The host says that the database is away, and no round counts that has not reached it. Each job logs one
+    line a minute."""
+    wait_for(lambda: figures(stack)["billing_database_up"] == 1)
+    tail = LogTail(stack)
+    postgres.end(FAST)
+    wait_for(lambda: figures(stack)["billing_database_up"] == 0)
+    assert stack.api.owner.get("/api/customers", faults=True).status_code == 503
+    before = figures(stack)
+    # A round has fewer jobs than that.
+    wait_for_failures(stack, 50)
+    after = figures(stack)
+    assert after["billing_jobs_last_run_seconds"] == before["billing_jobs_last_run_seconds"] > 0
+    assert after["billing_database_up"] == 0 and after["5xx"] > 0
+    failed = tail.find("job failed")
+    for job in {line["job"] for line in failed} - {"measure"}:
+        assert_once_a_minute([line for line in failed if line["job"] == job])
+    # This outage may begin within a minute of an earlier one, whose lines count too.
+    reasons = {line["reason"] for line in stack.billingd_log() if line["message"] == "job failed"}
+    assert any(reason.startswith("The database is not available") for reason in reasons)
+
+    postgres.start()
+    wait_for(lambda: figures(stack)["billing_database_up"] == 1)
+    wait_for(lambda: figures(stack)["billing_jobs_last_run_seconds"] > before["billing_jobs_last_run_seconds"])
 
 
 def test_restarts_in_a_row(stack, postgres, rng, report):

@@ -6,6 +6,7 @@ import signal
 import time
 
 import pytest
+from chaos.figures import assert_once_a_minute, figures, wait_for_failures
 from chaos.load import Ledger, Load, knock
 from chaos.postgres import Postgres, Session
 from chaos.processes import Daemon, LogTail, children, is_alive, kill
@@ -229,6 +230,31 @@ def test_a_newer_version_is_built_beside_a_running_one(stack, daemon):
         assert migrations() == (200, {"ok": True, "detail": "applied"})
     finally:
         stack.sql(f"DELETE FROM schema_migrations WHERE name = '{more.name}'")
+
+
+def test_a_failed_job_says_why(stack, daemon):
+    """The log has the path of a file that cannot be written, once a minute, and the metric counts each time."""
+    def failures():
+        return [line for line in tail.find("job failed") if line["job"] == "publish_revocations"]
+
+    path = daemon.folder / "missing/revocations.jwt"
+    tail = LogTail(stack)
+    daemon.write(REVOCATIONS_FILE=path)
+    try:
+        daemon.signal(signal.SIGHUP)
+        wait_for(failures)
+        wait_for_failures(stack, 2)
+        failed = failures()
+        assert failed[0]["code"] == "file_unwritable" and failed[0]["failures"] == 1
+        assert str(path) in failed[0]["reason"] and failed[0]["level"] == "warning"
+        assert_once_a_minute(failed)
+        assert figures(stack)["billing_database_up"] == 1
+    finally:
+        del daemon.settings["REVOCATIONS_FILE"]
+        daemon.write()
+    tail.wait("reloaded")
+    daemon.signal(signal.SIGHUP)
+    tail.wait("reloaded", 2)
 
 
 def test_changes_take_effect_with_the_reload_only(stack, daemon):
