@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import shutil
 import signal
 import socket
 import ssl
@@ -93,6 +94,32 @@ def limited(stack, addresses):
             connection = Connection(stack)  # nginx has been reloaded
     connection.peer.close()
     return refused
+
+
+def test_metrics_are_open_to_the_addresses_that_are_named(balanced):
+    """The file of one's own comes first: it opens them to a Prometheus elsewhere, and closes them to this host,
+    where another proxy passes requests on."""
+    def allowed(address):
+        connection = Connection(balanced)
+        try:
+            connection.send("GET", "/metrics", [("X-Forwarded-For", address)])
+            return connection.receive() == 200
+        finally:
+            connection.peer.close()
+
+    assert [allowed(address) for address in ("127.0.0.1", "203.0.113.9")] == [True, False]
+    place = balanced.run_dir / "nginx/billing/local"
+    place.mkdir()
+    (place / "metrics-allow.conf").write_text("allow 203.0.113.9;\ndeny 127.0.0.1;\n", encoding="utf-8")
+    nginx = int((balanced.run_dir / "pids/nginx").read_text(encoding="ascii").split()[0])
+    os.kill(nginx, signal.SIGHUP)
+    try:
+        # A process that began before the reload may take the next connection.
+        wait_for(lambda: all(allowed("203.0.113.9") for _ in range(8)) and not allowed("127.0.0.1"))
+        assert not allowed("203.0.113.8")
+    finally:
+        shutil.rmtree(place)
+        os.kill(nginx, signal.SIGHUP)
 
 
 def test_all_addresses_of_a_network_share_one_limit(balanced):
