@@ -150,7 +150,8 @@ const struct setting app_settings_table[] = {
             "ttl: a licence lasts LICENSE_TTL_DAYS from its issue, also when the customer "
             "cancels and stays offline. paid_through: until the paid period ends, plus "
             "LICENSE_GRACE_DAYS; while a payment is past due, at most until "
-            "PAST_DUE_GRACE_DAYS end.",
+            "PAST_DUE_GRACE_DAYS end; while the payment of a period that has begun is on its "
+            "way, until LICENSE_GRACE_DAYS after its begin, and by direct debit two weeks.",
             .choices = expiry_choices),
         ROW(license_grace_days, "LICENSE_GRACE_DAYS", "7",
             "Days that a licence lasts beyond a scheduled end, and, with "

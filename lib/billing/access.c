@@ -210,24 +210,51 @@ with_grace(struct instant end, const struct billing_policy *policy, int64_t now_
 	return last_ms <= now_ms ? now_ms + DAY_MS : last_ms;
 }
 
+/* Stripe charges a card within an hour of a period's begin, and learns within two weeks whether a direct
+ * debit was paid. */
+#define CHARGE_MS (3 * HOUR_MS)
+#define DEBIT_MS (14 * DAY_MS)
+
+/* Until when a licence lasts whose period began before it is paid: as that of the period before, or as long
+ * as a debit may take. */
+static int64_t
+awaited_end(struct instant unpaid_from, const struct billing_policy *policy, int64_t now_ms)
+{
+	int64_t grace_ms = with_grace(unpaid_from, policy, now_ms),
+	        debit_ms = unpaid_from.ms + DEBIT_MS;
+
+	return now_ms >= unpaid_from.ms + CHARGE_MS && debit_ms > grace_ms ? debit_ms
+	                                                                   : grace_ms;
+}
+
+/* When a licence ends that follows the paid period. Stripe begins the next one before it is paid. */
+static int64_t
+paid_end(const struct subscription *subscription, const struct billing_policy *policy,
+         int64_t now_ms)
+{
+	const struct instant unpaid_from = subscription->period_unpaid_from;
+	int64_t end_ms = with_grace(subscription->current_period_ends_at, policy, now_ms);
+
+	if (has_status(subscription, "past_due"))
+		return earlier(end_ms, grace_end(subscription, policy));
+	return unpaid_from.known ? earlier(end_ms, awaited_end(unpaid_from, policy, now_ms))
+	                         : end_ms;
+}
+
 struct instant
 access_license_end(const struct subscription *subscription, const struct billing_policy *policy,
                    int64_t now_ms)
 {
 	int64_t latest_ms = now_ms + policy->license_ttl_days * DAY_MS;
-	const struct instant *paid = &subscription->current_period_ends_at;
 	struct instant scheduled = access_scheduled_end(subscription, now_ms);
 
 	if (!access_granted(subscription, policy, now_ms))
 		return INSTANT_MS(earlier(latest_ms, now_ms + DAY_MS));
 	if (policy->paid_through && !access_is_trial(subscription, now_ms) &&
 	    !awaits_stripe(subscription, now_ms)) {
-		if (!paid->known)
+		if (!subscription->current_period_ends_at.known)
 			return INSTANT_NONE;
-		latest_ms = with_grace(*paid, policy, now_ms);
-		/* Stripe begins the next period before it is paid. */
-		if (has_status(subscription, "past_due"))
-			latest_ms = earlier(latest_ms, grace_end(subscription, policy));
+		latest_ms = paid_end(subscription, policy, now_ms);
 	}
 	if (scheduled.known)
 		latest_ms = earlier(latest_ms, with_grace(scheduled, policy, now_ms));

@@ -47,7 +47,7 @@ struct instant access_until(const struct subscription *subscription,
 
 /* When a licence issued now ends. Without access it ends within 24 hours, so that the client fetches
  * another one soon. A trial's licence ends with the trial. None outlives a scheduled end, with the days of
- * grace. INSTANT_NONE when the policy ties licences to the paid period and the end of that is unknown: then
- * none may be issued. */
+ * grace. Where the policy ties licences to the paid period, it ends soon after the begin of a period whose
+ * payment is on its way; INSTANT_NONE when the end of the period is unknown: then none may be issued. */
 struct instant access_license_end(const struct subscription *subscription,
                                   const struct billing_policy *policy, int64_t now_ms);

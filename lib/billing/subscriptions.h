@@ -15,6 +15,9 @@ struct subscription {
 	struct instant current_period_ends_at;
 	struct instant
 	        past_due_since; /* the first failed payment, or when an invoice was due */
+	/* The present period began, and the charge for it is on its way; unknown: none is. Only the
+	 * subscription of a licence's view has it. */
+	struct instant period_unpaid_from;
 	bool cancel_at_period_end;
 	struct instant cancel_at;
 	struct instant canceled_at; /* when the cancellation was requested */

@@ -112,7 +112,7 @@ license_fingerprint(const struct operation *operation, const struct license_clai
 	struct instant end = access_scheduled_end(subscription, operation->now_ms);
 	struct instant reduced = reduced_at(operation, subscription, terms);
 	size_t count = FINGERPRINT_PARTS;
-	const char *parts[FINGERPRINT_PARTS + 2] = {
+	const char *parts[FINGERPRINT_PARTS + 3] = {
 	        license_claims_write(task->arena, claims),
 	        license_keys_current(&operation->billing->keys)->kid,
 	        access_granted(subscription, policy, operation->now_ms) ? "access" : "none",
@@ -127,6 +127,10 @@ license_fingerprint(const struct operation *operation, const struct license_clai
 	if (reduced.known)
 		parts[count++] =
 		        arena_printf(task->arena, "reduced %s", param_time(task, reduced));
+	if (policy->paid_through && subscription->period_unpaid_from.known)
+		parts[count++] =
+		        arena_printf(task->arena, "unpaid from %s",
+		                     param_time(task, subscription->period_unpaid_from));
 	return digest_strings(parts, count);
 }
 

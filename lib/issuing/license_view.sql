@@ -17,6 +17,7 @@ SELECT k.key_id AS "key.key_id", k.customer_id AS "key.customer_id", k.role AS "
   s.trial_ends_at AS "subscription.trial_ends_at",
   s.current_period_ends_at AS "subscription.current_period_ends_at",
   s.past_due_since AS "subscription.past_due_since",
+  s.period_unpaid_from AS "subscription.period_unpaid_from",
   s.cancel_at_period_end AS "subscription.cancel_at_period_end",
   s.cancel_at AS "subscription.cancel_at",
   s.pause_resumes_at AS "subscription.pause_resumes_at",
@@ -40,7 +41,7 @@ LEFT JOIN LATERAL (
   ORDER BY license_id DESC LIMIT 1) l ON true
 LEFT JOIN LATERAL (
   SELECT subscription_id, customer_id, stripe_subscription_id, plan, status, trial_ends_at,
-    current_period_ends_at, past_due_since, cancel_at_period_end, cancel_at,
+    current_period_ends_at, past_due_since, period_unpaid_from, cancel_at_period_end, cancel_at,
     pause_resumes_at, pause_ends_access_at, hold_reason, hold_ends_access_at,
     price_ends_access_at, bought_at, created_at, quantity, addons, contract_id, starts_at,
     ends_at, version, contract_terms

@@ -169,10 +169,12 @@ read_inherited(const struct json_view *object, struct stripe_subscription *out)
 
 /* An invoice with a due date is not unpaid before that date. */
 static void
-read_open_invoice(const struct json_view *object, struct stripe_subscription *out)
+read_latest_invoice(const struct json_view *object, struct stripe_subscription *out)
 {
 	const char *status = stripe_text_of(object, "latest_invoice.status");
 
+	out->shows_invoice = status != NULL || stripe_id_of(object, "latest_invoice") == NULL;
+	out->invoice_created = moment(object, "latest_invoice.created");
 	out->invoice_waits = text_equal(status, "draft") || text_equal(status, "open");
 	if (!text_equal(status, "open"))
 		return;
@@ -208,6 +210,8 @@ stripe_subscription_read(const struct json_view *object, struct stripe_subscript
 	        .ended_at = moment(object, "ended_at"),
 	        .created = moment(object, "created"),
 	        .cancel_at_period_end = flag(object, "cancel_at_period_end"),
+	        .sends_invoices =
+	                text_equal(stripe_text_of(object, "collection_method"), "send_invoice"),
 	        .automatic_tax = flag(object, "automatic_tax.enabled"),
 	        .flexible = text_equal(stripe_text_of(object, "billing_mode.type"), "flexible"),
 	        .has_more_items = flag(object, "items.has_more"),
@@ -216,7 +220,7 @@ stripe_subscription_read(const struct json_view *object, struct stripe_subscript
 	out->pause_resumes_at = stripe_instant(number(object, "pause_collection.resumes_at"));
 	(void)json_view_find(object, "items.data", &items);
 	stripe_items_append(out, &items);
-	read_open_invoice(object, out);
+	read_latest_invoice(object, out);
 	read_inherited(object, out);
 	return true;
 }

@@ -59,8 +59,11 @@ struct stripe_subscription {
 	 * else its id. */
 	struct instant due_at;
 	const char *unpaid_invoice;
-	bool invoice_waits; /* the latest invoice, when it is expanded, is a draft or open */
-	bool owes_change;   /* that invoice is of a change of the subscription */
+	bool shows_invoice; /* the latest invoice was expanded, or there is none */
+	bool invoice_waits; /* it is a draft or open */
+	struct instant invoice_created;
+	bool sends_invoices;        /* to be paid later, in place of charging the customer */
+	bool owes_change;           /* that invoice is of a change of the subscription */
 	const char *pause_behavior; /* of pause_collection; NULL: payments are collected */
 	struct instant pause_resumes_at;
 	bool cancel_at_period_end;

@@ -162,6 +162,21 @@ sold_subscription_complete(struct operation *operation, const struct json_view *
 	return FAIL_NONE;
 }
 
+/* An invoice of a later change does not charge for the period. */
+struct instant
+sold_unpaid_from(const struct sold_subscription *subscription)
+{
+	const struct stripe_subscription *stripe = &subscription->stripe;
+	struct instant from = subscription->item.period_start;
+	bool waits = text_equal(stripe->status, "active") && stripe->invoice_waits &&
+	             !stripe->sends_invoices && stripe->pause_behavior == NULL;
+
+	return waits && from.known && stripe->invoice_created.known &&
+	                       stripe->invoice_created.ms < from.ms + DAY_MS
+	               ? from
+	               : INSTANT_NONE;
+}
+
 const char *
 own_customer_id(const char *named)
 {

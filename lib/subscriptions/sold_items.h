@@ -49,6 +49,10 @@ enum fail sold_subscription_complete(struct operation *operation,
                                      const struct json_view *object,
                                      struct sold_subscription *out) MUST_CHECK;
 
+/* The begin of its present period while the charge for that is on its way: of a card for about an hour, of a
+ * direct debit for days. Unknown when it is paid, failed, sent to be paid later, or paused. */
+struct instant sold_unpaid_from(const struct sold_subscription *subscription);
+
 /* The text when it has the form of our customers' ids, else NULL. */
 const char *own_customer_id(const char *named);
 

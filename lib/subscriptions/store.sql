@@ -6,6 +6,7 @@
 -- $16 how collection is paused, or NULL  $17 resumes at  $18 whether the pause ends access
 -- $19 quantity of the plan  $20 add-ons  $21 interval, or NULL  $22 how many of them  $23 currency, or NULL
 -- $24 what it bills, which is stored apart in a row that exists
+-- $25 whether it is known what waits to be paid  $26 the begin of a period that waits to be paid
 --
 -- Rows older than migration 026 have no quantity, which is one, and no interval and currency, which are
 -- stored with the next change.
@@ -30,11 +31,11 @@ pause AS (
 INSERT INTO subscriptions AS s (customer_id, stripe_subscription_id, plan, status, trial_ends_at,
   current_period_ends_at, past_due_since, cancel_at_period_end, cancel_at, canceled_at, ended_at,
   stripe_price_id, pause_behavior, pause_resumes_at, pause_ends_access_at, quantity, addons, interval,
-  interval_count, currency, recurring, superseded, created_at, updated_at)
+  interval_count, currency, recurring, period_unpaid_from, superseded, created_at, updated_at)
 SELECT $1, $2, $3, $4, $5::timestamptz, $6::timestamptz, since, $8::boolean, $9::timestamptz,
   $10::timestamptz, $11::timestamptz, $12, $16, $17::timestamptz,
   (SELECT ends_at FROM pause), $19::bigint, $20::jsonb, $21, $22::bigint, $23,
-  $24, true, $13::timestamptz, $14::timestamptz FROM unpaid
+  $24, $26::timestamptz, true, $13::timestamptz, $14::timestamptz FROM unpaid
 ON CONFLICT (stripe_subscription_id) DO UPDATE SET
   plan_before = CASE
     WHEN s.plan <> EXCLUDED.plan
@@ -72,6 +73,8 @@ ON CONFLICT (stripe_subscription_id) DO UPDATE SET
   interval = EXCLUDED.interval,
   interval_count = EXCLUDED.interval_count,
   currency = EXCLUDED.currency,
+  period_unpaid_from = CASE WHEN $25::boolean THEN EXCLUDED.period_unpaid_from
+    ELSE s.period_unpaid_from END,
   scheduled_plan = CASE
     WHEN EXCLUDED.status IN ('canceled', 'incomplete_expired')
       OR (s.scheduled_plan = EXCLUDED.plan
@@ -87,9 +90,11 @@ WHERE (EXCLUDED.plan, EXCLUDED.status, EXCLUDED.trial_ends_at,
     EXCLUDED.stripe_price_id, EXCLUDED.pause_behavior, EXCLUDED.pause_resumes_at,
     EXCLUDED.pause_ends_access_at, LEAST(s.past_due_since, EXCLUDED.past_due_since),
     EXCLUDED.quantity, EXCLUDED.addons, EXCLUDED.interval, EXCLUDED.interval_count,
-    EXCLUDED.currency)
+    EXCLUDED.currency,
+    CASE WHEN $25::boolean THEN EXCLUDED.period_unpaid_from ELSE s.period_unpaid_from END)
   IS DISTINCT FROM (s.plan, s.status, s.trial_ends_at, s.current_period_ends_at,
     s.cancel_at_period_end, s.cancel_at, s.canceled_at, s.ended_at, s.stripe_price_id,
     s.pause_behavior, s.pause_resumes_at, s.pause_ends_access_at, s.past_due_since,
     COALESCE(s.quantity, 1), s.addons, COALESCE(s.interval, EXCLUDED.interval),
-    COALESCE(s.interval_count, EXCLUDED.interval_count), COALESCE(s.currency, EXCLUDED.currency))
+    COALESCE(s.interval_count, EXCLUDED.interval_count), COALESCE(s.currency, EXCLUDED.currency),
+    s.period_unpaid_from)

@@ -16,6 +16,7 @@ state_of(struct arena *arena, const struct synced_subscription *row)
 	json_out_int(&json, "quantity", row->quantity);
 	json_out_raw(&json, "addons", row->addons);
 	json_out_time(&json, "current_period_ends_at", row->current_period_ends_at);
+	json_out_time(&json, "period_unpaid_from", row->period_unpaid_from);
 	json_out_time(&json, "trial_ends_at", row->trial_ends_at);
 	json_out_bool(&json, "cancel_at_period_end", row->cancel_at_period_end);
 	json_out_time(&json, "cancel_at", row->cancel_at);

@@ -17,21 +17,24 @@
 #include "subscriptions/subscription_audit.h"
 #include "subscriptions/unknown_prices.h"
 
-static const struct column columns[] = COLUMNS(
-        struct synced_subscription, customer_id, stripe_subscription_id, plan, status,
-        current_period_ends_at, trial_ends_at, cancel_at_period_end, cancel_at, pause_behavior,
-        pause_resumes_at, quantity, addons, superseded, contract_id, recurring);
-static const struct column found_columns[] = COLUMNS(
-        struct synced_subscription, customer_id, stripe_subscription_id, plan, status,
-        current_period_ends_at, trial_ends_at, cancel_at_period_end, cancel_at, pause_behavior,
-        pause_resumes_at, quantity, addons, superseded, contract_id, recurring, must_end);
+static const struct column columns[] =
+        COLUMNS(struct synced_subscription, customer_id, stripe_subscription_id, plan, status,
+                current_period_ends_at, period_unpaid_from, trial_ends_at, cancel_at_period_end,
+                cancel_at, pause_behavior, pause_resumes_at, quantity, addons, superseded,
+                contract_id, recurring);
+static const struct column found_columns[] =
+        COLUMNS(struct synced_subscription, customer_id, stripe_subscription_id, plan, status,
+                current_period_ends_at, period_unpaid_from, trial_ends_at, cancel_at_period_end,
+                cancel_at, pause_behavior, pause_resumes_at, quantity, addons, superseded,
+                contract_id, recurring, must_end);
 
 #define ROW ROWS_OF(struct synced_subscription, columns)
 #define SYNCED                                                                                 \
 	"s.customer_id, s.stripe_subscription_id, s.plan, s.status, "                          \
-	"s.current_period_ends_at, s.trial_ends_at, s.cancel_at_period_end, s.cancel_at, "     \
-	"s.pause_behavior, s.pause_resumes_at, COALESCE(s.quantity, 1) AS quantity, "          \
-	"s.addons::text AS addons, s.superseded, s.contract_id, s.recurring"
+	"s.current_period_ends_at, s.period_unpaid_from, s.trial_ends_at, "                    \
+	"s.cancel_at_period_end, s.cancel_at, s.pause_behavior, s.pause_resumes_at, "          \
+	"COALESCE(s.quantity, 1) AS quantity, s.addons::text AS addons, s.superseded, "        \
+	"s.contract_id, s.recurring"
 #define FINAL "('canceled', 'incomplete_expired')"
 #define BEST                                                                                   \
 	"(SELECT subscription_id FROM subscriptions WHERE customer_id = $1 "                   \
@@ -183,7 +186,9 @@ store(struct operation *operation, const char *customer_id,
 	                      item->interval_count > 0 ? param_int(task, item->interval_count)
 	                                               : NULL,
 	                      item->currency,
-	                      recurring_text(task->arena, &subscription->stripe, NULL)),
+	                      recurring_text(task->arena, &subscription->stripe, NULL),
+	                      param_bool(stripe->shows_invoice),
+	                      param_time(task, sold_unpaid_from(subscription))),
 	           &rows));
 	*changed = rows > 0;
 	return FAIL_NONE;

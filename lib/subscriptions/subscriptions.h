@@ -20,6 +20,7 @@ struct synced_subscription {
 	const char *plan;
 	const char *status;
 	struct instant current_period_ends_at;
+	struct instant period_unpaid_from; /* as sold_unpaid_from() */
 	struct instant trial_ends_at;
 	bool cancel_at_period_end;
 	struct instant cancel_at;

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from support.client import expect
 from support.revocations import is_revoked, wait_until_revoked
+from support.payments import buy, settled
 from support.stack import wait_for
 
 DAY = 86400
@@ -303,7 +304,7 @@ def test_a_licence_that_ends_soon_is_renewed_in_time(api, stack):
 @pytest.fixture(scope="module")
 def strict(new_stack):
     """Licences end with the paid period plus three days."""
-    stack = new_stack(LICENSE_EXPIRY="paid_through", LICENSE_GRACE_DAYS=3, PAST_DUE_GRACE_DAYS=0,
+    stack = new_stack(stripe=True, LICENSE_EXPIRY="paid_through", LICENSE_GRACE_DAYS=3, PAST_DUE_GRACE_DAYS=0,
                       LICENSE_ISSUER="https://issuer.example", LICENSE_TTL_DAYS=30, WORKERS=2,
                       LICENSE_OFFLINE_WARN_DAYS=7, LICENSE_OFFLINE_STALE_DAYS=14,
                       LICENSE_MAX_GRACE_DAYS=5)
@@ -328,6 +329,33 @@ def test_paid_through(strict):
     paid(strict, customer, status="'past_due'", past_due_since="now() - interval '1 second'")
     claims = claims_at(strict, fetch(strict.api, customer))
     assert claims["exp"] - claims["iat"] <= DAY
+
+
+def test_paid_through_while_the_payment_is_on_its_way(strict):
+    """A renewal begins the next period before it is paid: a licence lasts to the end of that one only from the payment on."""
+    customer = strict.api.sign_up()
+    bought = buy(strict, customer, "professional")["stripe_subscription_id"]
+
+    def period():
+        one = strict.stripe.call("GET", f"/v1/subscriptions/{bought}", {"expand[0]": "latest_invoice"})
+        item, = one["items"]["data"]
+        return one["status"], one["latest_invoice"], item["current_period_start"], item["current_period_end"]
+
+    def expires():
+        settled(strict, customer.id)
+        return claims_at(strict, fetch(strict.api, customer))["exp"]
+    _, invoice, _, end = period()
+    assert invoice["status"] == "paid" and expires() == end + 3 * DAY
+    strict.stripe.card(invoice["customer"], "bounces")
+    strict.stripe.advance(to=end + 60)
+    status, invoice, start, end = period()
+    assert (status, invoice["status"]) == ("active", "open") and expires() == start + 3 * DAY
+    before = fetch(strict.api, customer)
+    strict.stripe.pay(invoice["id"], card="good")
+    assert expires() == end + 3 * DAY
+    # A customer that keeps the licence of the time between is not locked out.
+    answer = strict.api.nobody.post("/api/licenses/verify", {"license": before})
+    assert expect(answer, 200)["data"]["exp"] == start + 3 * DAY
 
 
 def test_no_licence_without_an_end(strict):

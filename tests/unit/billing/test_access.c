@@ -174,6 +174,45 @@ START_TEST(test_paid_through)
 }
 END_TEST
 
+/* The charge for the period is on its way: the licence of the period before lasts seven days of grace longer, and a
+ * debit that takes longer than a card gets two weeks. */
+static const struct {
+	const char *status;
+	struct instant unpaid_from, period_ends_at;
+	int64_t end_ms;
+} unpaid[] = {
+        {"active", AT(-HOUR_MS), AT(365 * DAY_MS), 7 * DAY_MS - HOUR_MS},
+        {"active", AT(-3 * HOUR_MS + 1), AT(365 * DAY_MS), 7 * DAY_MS - 3 * HOUR_MS + 1},
+        {"active", AT(-3 * HOUR_MS), AT(365 * DAY_MS), 14 * DAY_MS - 3 * HOUR_MS},
+        {"active", AT(-10 * DAY_MS), AT(355 * DAY_MS), 4 * DAY_MS},
+        /* The last day of the two weeks, and later: from day to day. */
+        {"active", AT(-14 * DAY_MS + 1), AT(351 * DAY_MS), DAY_MS},
+        {"active", AT(-300 * DAY_MS), AT(65 * DAY_MS), DAY_MS},
+        /* Never beyond what a payment would give. */
+        {"active", AT(-3 * HOUR_MS), AT(4 * DAY_MS), 11 * DAY_MS},
+        /* The clock is late. */
+        {"active", AT(HOUR_MS), AT(365 * DAY_MS), 7 * DAY_MS + HOUR_MS},
+        {"active", NONE, AT(365 * DAY_MS), 372 * DAY_MS},
+        {"past_due", AT(-DAY_MS), AT(365 * DAY_MS), 6 * DAY_MS},
+};
+
+START_TEST(test_payment_on_its_way)
+{
+	const struct subscription subscription = {
+	        .status = unpaid[_i].status,
+	        .past_due_since = AT(-DAY_MS),
+	        .period_unpaid_from = unpaid[_i].unpaid_from,
+	        .current_period_ends_at = unpaid[_i].period_ends_at,
+	};
+
+	ck_assert(access_granted(&subscription, &by_paid, NOW));
+	ck_assert_int_eq(access_license_end(&subscription, &by_paid, NOW).ms,
+	                 NOW + unpaid[_i].end_ms);
+	ck_assert_int_eq(access_license_end(&subscription, &by_ttl, NOW).ms,
+	                 NOW + by_ttl.license_ttl_days * DAY_MS);
+}
+END_TEST
+
 /* A canceled subscription's licence ends with it, and seven days of grace, under both policies. */
 static const struct {
 	struct instant cancel_at, period_ends_at;
@@ -330,6 +369,7 @@ main(void)
 	tcase_add_test(tcase, test_trial_in_stripe);
 	tcase_add_test(tcase, test_no_grace);
 	tcase_add_loop_test(tcase, test_paid_through, 0, ROWS(ends));
+	tcase_add_loop_test(tcase, test_payment_on_its_way, 0, ROWS(unpaid));
 	tcase_add_loop_test(tcase, test_scheduled_end, 0, ROWS(scheduled));
 	tcase_add_loop_test(tcase, test_early_end, 0, ROWS(early));
 	tcase_add_test(tcase, test_short_life);

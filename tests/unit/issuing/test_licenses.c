@@ -96,6 +96,42 @@ START_TEST(test_changed)
 }
 END_TEST
 
+/* A charge that is on its way bounds a licence that follows the paid period, and no other; once it is paid,
+ * the next request has a licence of the whole period. */
+START_TEST(test_payment_on_its_way)
+{
+	const int64_t end = 2051222400 + 7 * DAY_MS / SECOND_MS;
+	struct issued_license license, bounded;
+
+	operation.now_ms = NOW_MS + SECOND_MS;
+	billing.policy.paid_through = _i == 0;
+	change(SUBSCRIPTION "status = 'active', current_period_ends_at = '2035-01-01Z' "
+	                    "WHERE customer_id = ",
+	       "");
+	license = current();
+	change(arena_printf(task.arena,
+	                    SUBSCRIPTION "period_unpaid_from = to_timestamp(%lld) "
+	                                 "WHERE customer_id = ",
+	                    (long long)(NOW_MS / SECOND_MS)),
+	       "");
+	bounded = current();
+	ck_assert(bounded.fresh == billing.policy.paid_through);
+	ck_assert_str_eq(current().jti, bounded.jti);
+	if (billing.policy.paid_through) {
+		ck_assert_str_eq(bounded.reason, "changed");
+		ck_assert_int_eq(license.expires_at.ms / SECOND_MS, end);
+		ck_assert_int_eq(bounded.expires_at.ms / SECOND_MS,
+		                 NOW_MS / SECOND_MS + 7 * DAY_MS / SECOND_MS);
+	}
+	change(SUBSCRIPTION "period_unpaid_from = NULL WHERE customer_id = ", "");
+	license = current();
+	ck_assert(license.fresh == billing.policy.paid_through);
+	if (billing.policy.paid_through)
+		ck_assert_int_eq(license.expires_at.ms / SECOND_MS, end);
+	ck_assert_int_eq(check(bounded.token, &(const char *){NULL}), LICENSE_VALID);
+}
+END_TEST
+
 START_TEST(test_rules_changed)
 {
 	struct issued_license license;
@@ -266,6 +302,7 @@ main(void)
 	tcase_add_test(tcase, test_refreshed);
 	tcase_add_test(tcase, test_clock_set_back);
 	tcase_add_loop_test(tcase, test_changed, 0, ROWS(changes));
+	tcase_add_loop_test(tcase, test_payment_on_its_way, 0, 2);
 	tcase_add_loop_test(tcase, test_rules_changed, 0, 5);
 	tcase_add_test(tcase, test_trial_ends);
 	tcase_add_test(tcase, test_missing);

@@ -113,6 +113,52 @@ START_TEST(test_unpaid_invoice)
 }
 END_TEST
 
+/* A charge that is on its way: until Stripe knows its outcome the subscription is active. */
+START_TEST(test_unpaid_period)
+{
+#define PERIOD                                                                                 \
+	"'id':'sub_1','object':'subscription','items':{'data':[{'id':'si_1','price':{'id':"    \
+	"'price_s'},'current_period_start':1760000000,'current_period_end':1762000000}]},"
+#define AT_START(status)                                                                       \
+	"'latest_invoice':{'id':'in_1','created':1760000060,'status':" status "}"
+	static const struct {
+		const char *object;
+		int64_t from;
+		bool shows;
+	} objects[] = {
+	        {"'status':'active'," AT_START("'draft'"), 1760000000, true},
+	        {"'status':'active'," AT_START("'open'"), 1760000000, true},
+	        {"'status':'active'," AT_START("'paid'"), -1, true},
+	        {"'status':'active'," AT_START("'void'"), -1, true},
+	        {"'status':'active'," AT_START("'uncollectible'"), -1, true},
+	        {"'status':'past_due'," AT_START("'open'"), -1, true},
+	        {"'status':'trialing'," AT_START("'draft'"), -1, true},
+	        {"'status':'active','collection_method':'send_invoice'," AT_START("'draft'"),
+	         -1, true},
+	        {"'status':'active','collection_method':'charge_automatically'," AT_START(
+	                 "'open'"),
+	         1760000000, true},
+	        {"'status':'active','pause_collection':{'behavior':'keep_as_draft'}," AT_START(
+	                 "'draft'"),
+	         -1, true},
+	        /* The invoice is that of a change in the middle of the period. */
+	        {"'status':'active','latest_invoice':{'id':'in_1','created':1760086400,"
+	         "'status':'open'}",
+	         -1, true},
+	        {"'status':'active','latest_invoice':null", -1, true},
+	        {"'status':'active','latest_invoice':'in_1'", -1, false},
+	};
+
+	for (int i = 0; i < ROWS(objects); i++) {
+		struct sold_subscription read = subscription_of(
+		        arena_printf(task.arena, "{" PERIOD "%s}", objects[i].object));
+
+		ck_assert_int_eq(seconds(sold_unpaid_from(&read)), objects[i].from);
+		ck_assert(read.stripe.shows_invoice == objects[i].shows);
+	}
+}
+END_TEST
+
 START_TEST(test_pause)
 {
 	struct sold_subscription read = subscription_of(
@@ -300,6 +346,7 @@ main(void)
 	tcase_add_loop_test(tcase, test_newest_members, 0, ROWS(added));
 	tcase_add_test(tcase, test_flexible_end);
 	tcase_add_test(tcase, test_unpaid_invoice);
+	tcase_add_test(tcase, test_unpaid_period);
 	tcase_add_test(tcase, test_pause);
 	tcase_add_loop_test(tcase, test_times, 0, ROWS(times));
 	tcase_add_loop_test(tcase, test_no_subscription, 0, ROWS(no_subscriptions));

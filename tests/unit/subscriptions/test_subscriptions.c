@@ -280,6 +280,41 @@ past_due_since(const struct sold_subscription *one, int64_t day)
 	ck_assert_int_eq(current().past_due_since.ms, AT(day).ms);
 }
 
+static void
+unpaid_from_is(struct instant from)
+{
+	struct synced_subscription row;
+	bool found;
+
+	fine(subscription_sync_find(&operation, "sub_a", &row, &found));
+	ck_assert(found);
+	ck_assert_int_eq(row.period_unpaid_from.known, from.known);
+	if (from.known)
+		ck_assert_int_eq(row.period_unpaid_from.ms, from.ms);
+}
+
+/* The period has begun, and the charge for it is on its way. An answer of Stripe's that does not show the
+ * invoice tells nothing of it. */
+START_TEST(test_payment_on_its_way)
+{
+	struct sold_subscription one = subscription("sub_a", "active", 1);
+
+	one.item.period_start = AT(0);
+	one.stripe.shows_invoice = one.stripe.invoice_waits = true;
+	one.stripe.invoice_created = AT(0);
+	ck_assert(store(&one));
+	unpaid_from_is(AT(0));
+	ck_assert(!store(&one));
+	one.stripe.shows_invoice = one.stripe.invoice_waits = false;
+	ck_assert(!store(&one));
+	unpaid_from_is(AT(0));
+	one.stripe.shows_invoice = true;
+	ck_assert(store(&one));
+	unpaid_from_is(INSTANT_NONE);
+	ck_assert(!store(&one));
+}
+END_TEST
+
 /* Grace begins with the first failed payment of the open invoice, in whatever order its events
  * come. Without an event it begins when we see that the subscription is past due. */
 START_TEST(test_first_failed_payment)
@@ -552,6 +587,7 @@ main(void)
 	tcase_add_loop_test(tcase, test_no_second, 0, 3);
 	tcase_add_test(tcase, test_unknown_price);
 	tcase_add_test(tcase, test_several_plans);
+	tcase_add_test(tcase, test_payment_on_its_way);
 	tcase_add_test(tcase, test_first_failed_payment);
 	tcase_add_test(tcase, test_due_invoice);
 	tcase_add_loop_test(tcase, test_pause, 0, ROWS(pauses));
