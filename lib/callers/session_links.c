@@ -40,12 +40,6 @@ static const struct statement statements[] = {
 
 const struct statement_list session_link_statements = STATEMENT_LIST(statements);
 
-bool
-session_link_is_well_formed(const char *token)
-{
-	return text_starts_with(token, "gbl_") && text_is_made_of(token + 4, TEXT_HEX, 64, 64);
-}
-
 /* Makes the row and its audit entry; `*made` is false when the owner does not exist. */
 static enum fail
 make(struct operation *operation, const char *key_id, const char *customer_id, int64_t minutes,

@@ -18,9 +18,6 @@ struct session_link {
 
 extern const struct statement_list session_link_statements;
 
-/* Whether the text has the form of a link's token. */
-bool session_link_is_well_formed(const char *token);
-
 /* Makes a link to the console for an operator's live key. FAIL_NOT_FOUND "operator_not_found". */
 enum fail session_link_operator(struct operation *operation, const char *key_id,
                                 struct session_link *out) MUST_CHECK;

@@ -177,8 +177,8 @@ contract_write(struct json_out *json, const struct contract *contract, int64_t n
 	json_out_time(json, "updated_at", contract->updated_at);
 }
 
-void
-contract_version_write(struct json_out *json, const struct contract_version *version)
+static void
+write_version(struct json_out *json, const struct contract_version *version)
 {
 	json_out_open(json, NULL, '{');
 	json_out_int(json, "version", version->version);
@@ -210,7 +210,7 @@ render_contract(struct operation *operation, struct json_out *json, const char *
 			version.terms.note = NULL;
 			version.created_by = NULL;
 		}
-		contract_version_write(json, &version);
+		write_version(json, &version);
 	}
 	json_out_close(json, ']');
 	json_out_close(json, '}');

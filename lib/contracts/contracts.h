@@ -123,9 +123,8 @@ enum fail contract_expire_run(struct operation *operation, int64_t *ended) MUST_
 /* Deletes the notes, references and reasons of a customer's contracts, which may name people. */
 enum fail contract_forget(struct operation *operation, const char *customer_id) MUST_CHECK;
 
-/* Writes a contract as members of the open object, and a version as an object of a list. */
+/* Writes a contract as members of the open object. */
 void contract_write(struct json_out *json, const struct contract *contract, int64_t now_ms);
-void contract_version_write(struct json_out *json, const struct contract_version *version);
 
 /* A contract with all its versions, and a page of a customer's contracts as the member "contracts".
  * Notes are for operators alone. */

@@ -1,5 +1,4 @@
-/* catalogue.h: the types of events: their names, the objects that they tell of, and who may see
- * them. */
+/* catalogue.h: the types of events: their names, and who may see them. */
 #pragma once
 
 #include <stdbool.h>
@@ -58,9 +57,6 @@ enum event_type {
 
 /* "customer.created" */
 const char *event_type_name(enum event_type type);
-
-/* The object that `data` shows, as the API names it: "customer". */
-const char *event_type_object(enum event_type type);
 
 /* Whether a customer may see the event when it is its own; operators see all. */
 bool event_type_is_customers(enum event_type type);

@@ -69,8 +69,9 @@ static const struct statement statements[] = {
 
 const struct statement_list instance_statements = STATEMENT_LIST(statements);
 
-const char *
-instance_state(const struct instance *instance, int64_t now_ms)
+/* "active", "released" or "expired". */
+static const char *
+state_of(const struct instance *instance, int64_t now_ms)
 {
 	if (instance->lease_expires_at.ms > now_ms)
 		return "active";
@@ -161,7 +162,7 @@ render_instance(struct json_out *json, const char *name, const struct instance *
 {
 	json_out_open(json, name, '{');
 	json_out_string(json, "instance_id", instance->instance_id);
-	json_out_string(json, "state", instance_state(instance, now_ms));
+	json_out_string(json, "state", state_of(instance, now_ms));
 	json_out_string(json, "kind", instance->kind);
 	render_members(json, shown_columns, instance);
 	json_out_raw(json, "metrics", instance->metrics);
@@ -185,7 +186,7 @@ instance_audited(struct operation *operation, const struct instance *instance)
 
 	json_out_open(&json, NULL, '{');
 	json_out_string(&json, "instance_id", instance->instance_id);
-	json_out_string(&json, "state", instance_state(instance, operation->now_ms));
+	json_out_string(&json, "state", state_of(instance, operation->now_ms));
 	json_out_string(&json, "kind", instance->kind);
 	json_out_time(&json, "lease_expires_at", instance->lease_expires_at);
 	json_out_time(&json, "released_at", instance->released_at);

@@ -30,9 +30,6 @@ struct instance {
 
 extern const struct statement_list instance_statements;
 
-/* "active", "released" or "expired". */
-const char *instance_state(const struct instance *instance, int64_t now_ms);
-
 /* As the API and the events show it; migration 052 has the same for statements. `name` is NULL within an
  * array and for the outermost value. */
 void render_instance(struct json_out *json, const char *name, const struct instance *instance,

@@ -103,10 +103,11 @@ add_names(struct operation *operation, const struct subscription *subscription,
 	}
 }
 
-size_t
-usage_limits(struct operation *operation, const struct usage_levels *levels,
-             const struct subscription *subscription, const struct entitlement_terms *terms,
-             struct usage_limit out[static USAGE_LIMITS_MAX])
+/* Lists the limits of which the use is known, without those that are unlimited. Returns how many. */
+static size_t
+limits_of(struct operation *operation, const struct usage_levels *levels,
+          const struct subscription *subscription, const struct entitlement_terms *terms,
+          struct usage_limit out[static USAGE_LIMITS_MAX])
 {
 	const struct plans *plans = &operation->billing->plans;
 	struct usage_bounds bounds = usage_bounds(operation, subscription, terms);
@@ -258,7 +259,7 @@ look(struct operation *operation, const struct watched *watched)
 	else if (kind != FAIL_NONE)
 		return kind;
 	else
-		count = usage_limits(operation, &levels, &subscription, &terms, limits);
+		count = limits_of(operation, &levels, &subscription, &terms, limits);
 	if (watched->levels != NULL)
 		(void)json_view_try(task->arena, watched->levels, strlen(watched->levels),
 		                    &before);

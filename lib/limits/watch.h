@@ -23,12 +23,6 @@ struct usage_limit {
 
 enum { USAGE_LIMITS_MAX = 3 + PLAN_METRICS_MAX + PLAN_NAMES_MAX };
 
-/* All limits of which the use is known, without those that are unlimited. */
-size_t usage_limits(struct operation *operation, const struct usage_levels *levels,
-                    const struct subscription *subscription,
-                    const struct entitlement_terms *terms,
-                    struct usage_limit out[static USAGE_LIMITS_MAX]);
-
 /* The share that is reached: 100, 80 or 0 percent. */
 int64_t usage_limit_share(const struct usage_limit *limit);
 
