@@ -99,7 +99,7 @@ read_values(struct ctl *ctl, struct notice_values *values)
 	TRY(ctl_open_database(ctl));
 	TRY(ctl_require_schema(ctl));
 	TRY(customer_find(&ctl->operation, customer_id, &customer));
-	notice_customer_values(&customer, values);
+	notice_customer_values(ctl->operation.task, &customer, values);
 	return FAIL_NONE;
 }
 

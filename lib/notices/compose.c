@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/text.h"
 #include "billing/customers.h"
+#include "notices/names.h"
 
 static struct mailbox
 sender_of(struct operation *operation)
@@ -43,12 +44,13 @@ notice_sample_values(struct notice_values *values)
 }
 
 void
-notice_customer_values(const struct customer *customer, struct notice_values *values)
+notice_customer_values(struct task *task, const struct customer *customer,
+                       struct notice_values *values)
 {
 	values->of[NOTICE_CUSTOMER_ID] = customer->customer_id;
 	values->of[NOTICE_CUSTOMER_EMAIL] = customer->email;
 	values->of[NOTICE_CUSTOMER_NAME] =
-	        customer->company_name != NULL ? customer->company_name : customer->email;
+	        notice_name(task, customer->company_name, customer->email);
 }
 
 void

@@ -13,7 +13,8 @@ void notice_sample_values(struct notice_values *values);
 
 /* The values of the customer that have no value yet. */
 struct customer;
-void notice_customer_values(const struct customer *customer, struct notice_values *values);
+void notice_customer_values(struct task *task, const struct customer *customer,
+                            struct notice_values *values);
 
 /* The text, by the template of the kind. */
 void notice_fill(struct operation *operation, enum notice_kind kind,

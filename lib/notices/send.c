@@ -95,7 +95,7 @@ compose(struct operation *operation, const struct claimed_notice *notice,
 
 	notice_common_values(operation, &values);
 	if (notice->customer_id != NULL)
-		notice_customer_values(&customer, &values);
+		notice_customer_values(operation->task, &customer, &values);
 	TRY(add_links(operation, notice, kind, &values, link));
 	notice_facts_values(operation->task->arena, notice->facts, &values);
 	if (kind == NOTICE_DIGEST)

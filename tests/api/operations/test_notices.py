@@ -122,6 +122,16 @@ def bill(stack, customer, invoice_id, status="open"):
               f"'{status}', 2900, 0, 'usd', now(), now(), 'https://invoice.example/i/1')")
 
 
+def test_a_strangers_words_are_not_sent(mailing, server):
+    """A link in the name of the company is in no message; the customer is greeted by the address."""
+    customer = mailing.api.sign_up(company_name="your account is locked: https://evil.example/x")
+    tell(mailing, "license.expiring", customer.id, expires_at="2099-02-28T00:00:00.000Z")
+    assert finished(mailing, customer) == ["sent"]
+    [letter] = letters(server, customer.email)
+    assert "evil" not in letter.text + letter.subject and "locked" not in letter.text
+    assert f"Hello {customer.email}," in letter.text
+
+
 def test_customers_are_told_once(mailing, server, customer):
     bill(mailing, customer, "in_1")
     for kind, data, _, _ in TEXTS:
