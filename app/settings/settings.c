@@ -266,8 +266,7 @@ const struct setting app_settings_table[] = {
             "advises. Existing subscriptions keep theirs.",
             .choices = mode_choices),
         ROW(stripe_deadline_ms, "STRIPE_DEADLINE_MS", "10000",
-            "Longest time that a request waits for Stripe, repeated attempts included; below "
-            "nginx's 30 s.",
+            "Longest time that a request waits for Stripe, repeated attempts included.",
             .min = 1000, .max = 12000),
         ROW(stripe_event_tries, "STRIPE_EVENT_TRIES", "12",
             "Attempts to process an event, over about a day, before it is parked.", .min = 1,

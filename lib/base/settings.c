@@ -297,20 +297,38 @@ settings_load(struct task *task, const struct setting *table, const char *path,
 	return FAIL_NONE;
 }
 
+/* The meaning and, of a number, its bounds. */
+static void
+print_meaning(const struct setting *setting)
+{
+	fputs(setting->meaning, stdout);
+	if (setting->type == SETTING_INT && setting->max == INT64_MAX)
+		printf(" At least %lld.", (long long)setting->min);
+	else if (setting->type == SETTING_INT)
+		printf(" From %lld to %lld.", (long long)setting->min, (long long)setting->max);
+}
+
 void
 settings_print_markdown(const struct setting *table)
 {
 	puts("| setting | default | meaning |\n| --- | --- | --- |");
-	for (const struct setting *s = table; s->type != SETTING_STOP; s++)
-		printf("| `%s%s` | %s%s%s | %s |\n", s->name, s->secret ? "[_FILE]" : "",
-		       *s->initial == '\0' ? "" : "`", s->initial,
-		       *s->initial == '\0' ? "" : "`", s->meaning);
+	for (const struct setting *s = table; s->type != SETTING_STOP; s++) {
+		const char *quote = *s->initial == '\0' ? "" : "`";
+
+		printf("| `%s%s` | %s%s%s | ", s->name, s->secret ? "[_FILE]" : "", quote,
+		       s->initial, quote);
+		print_meaning(s);
+		puts(" |");
+	}
 }
 
 void
 settings_print_example(const struct setting *table)
 {
-	for (const struct setting *s = table; s->type != SETTING_STOP; s++)
-		printf("# %s\n%s%s=%s\n\n", s->meaning, s->advice == NULL ? "#" : "", s->name,
+	for (const struct setting *s = table; s->type != SETTING_STOP; s++) {
+		fputs("# ", stdout);
+		print_meaning(s);
+		printf("\n%s%s=%s\n\n", s->advice == NULL ? "#" : "", s->name,
 		       s->advice == NULL ? s->initial : s->advice);
+	}
 }

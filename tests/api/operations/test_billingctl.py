@@ -731,3 +731,18 @@ def test_an_unreadable_file_is_a_failure(shared):
     assert "/nonexistent/license" in line
     assert "public key" in shared.refuses("license", "verify", "-", input="x",
                                            KEYS_DIR=str(ROOT / "nonexistent"))
+
+
+def test_the_example_has_the_bounds_of_numbers():
+    """The greatest value that the example of the settings names is taken, and one more is refused."""
+    def refused(name, value):
+        done = subprocess.run([ROOT / "build" / VARIANT / "billingd", "--check"], text=True, capture_output=True,
+                              check=False, cwd="/", env={name: str(value)}, timeout=20)
+        return f"{name} (environment) must be a number" in done.stderr
+
+    found = re.findall(r"From (\d+) to (\d+)\.\n#?(\w+)=(\d+)$",
+                       (ROOT / "conf/billing.env.example").read_text(encoding="utf-8"), re.M)
+    assert len(found) >= 20
+    for low, high, name, initial in found:
+        assert int(low) <= int(initial) <= int(high)
+        assert [refused(name, int(high) + more) for more in (0, 1)] == [False, True], name
