@@ -10,14 +10,15 @@
 #include "db/server.h"
 #include "events/horizon.h"
 #include "issuing/revocation_list.h"
+#include "notices/records.h"
 #include "outbox/call_records.h"
 #include "outbox/calls.h"
 #include "subscriptions/unknown_prices.h"
 #include "sync/events.h"
 #include "webhooks/queue.h"
 
-enum { CLOCK_SLACK_MS = 5000, JOBS_SILENCE_S = 120, LATE_EVENT_MS = 15 * 60 * 1000 };
-enum { EVENTS_WAIT_MS = 60 * 1000, MAIL_SILENCE_S = 900, LATE_NOTICE_S = 3600 };
+enum { CLOCK_SLACK_MS = 5000, JOBS_SILENCE_S = 120, MAIL_SILENCE_S = 900 };
+enum { STRIPE_EVENT_WAIT_MAX_S = 900 };
 
 /* The linker's names for the bytes of openapi.json. */
 extern const char _binary_openapi_json_start[], _binary_openapi_json_end[];
@@ -161,8 +162,7 @@ check_stripe(struct call *call)
 		check.detail = arena_printf(operation->task->arena,
 		                            "%lld events and %lld calls are parked",
 		                            (long long)events.parked, (long long)calls.parked);
-	else if (events.oldest_pending.known &&
-	         operation->now_ms - events.oldest_pending.ms > LATE_EVENT_MS)
+	else if (seconds_since(operation, events.oldest_pending) > STRIPE_EVENT_WAIT_MAX_S)
 		check = (struct check){"stripe", false, "events have waited too long", false};
 	else if (unknown > 0)
 		check = (struct check){"stripe", false,
@@ -211,8 +211,7 @@ check_webhooks(struct call *call)
 		        arena_printf(arena, "%lld endpoints fail, %lld are disabled",
 		                     (long long)figures.failing, (long long)figures.disabled),
 		        false};
-	if (figures.waiting_since.known &&
-	    operation->now_ms - figures.waiting_since.ms > LATE_EVENT_MS)
+	if (seconds_since(operation, figures.waiting_since) > WEBHOOK_WAIT_MAX_S)
 		return (struct check){"webhooks", false, "events have waited too long", false};
 	return (struct check){"webhooks", true, "events are sent", false};
 }
@@ -232,7 +231,7 @@ check_mail(const struct call *call)
 		                      "the mail server does not answer as it should", false};
 	if (last_s > 0 && call->operation.now_ms / SECOND_MS - last_s > MAIL_SILENCE_S)
 		return (struct check){"mail", false, "the sending of notices hangs", false};
-	if (waiting_s > LATE_NOTICE_S)
+	if (waiting_s > NOTICE_WAIT_MAX_S)
 		return (struct check){"mail", false, "notices have waited too long", false};
 	return (struct check){"mail", true, "notices are sent", false};
 }
@@ -248,8 +247,7 @@ check_events(struct call *call)
 		task_clear(operation->task);
 		return (struct check){"events", false, "cannot be looked at", false};
 	}
-	if (horizon.waiting_since.known &&
-	    operation->now_ms - horizon.waiting_since.ms > EVENTS_WAIT_MS)
+	if (seconds_since(operation, horizon.waiting_since) > EVENT_WAIT_MAX_S)
 		return (struct check){"events", false, "events wait for an open transaction",
 		                      false};
 	if (horizon.months_missing > 0)

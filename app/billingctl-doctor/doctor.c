@@ -122,11 +122,10 @@ check_usage(struct doctor *doctor)
 {
 	struct operation *operation = &doctor->ctl->operation;
 	struct usage_figures figures;
-	int64_t waited_s = 0;
+	int64_t waited_s;
 
 	TRY(usage_figures(operation, &figures));
-	if (figures.pending_since.known)
-		waited_s = (operation->now_ms - figures.pending_since.ms) / SECOND_MS;
+	waited_s = seconds_since(operation, figures.pending_since);
 	if (waited_s <= USAGE_WAIT_MAX_S)
 		return doctor_ok(doctor, "%lld reports wait to be counted",
 		                 (long long)figures.pending);

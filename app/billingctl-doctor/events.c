@@ -2,19 +2,16 @@
 #include "billingctl-doctor/doctor.h"
 #include "events/horizon.h"
 
-enum { WAIT_MAX_S = 60 };
-
 enum fail
 check_events(struct doctor *doctor)
 {
 	struct operation *operation = &doctor->ctl->operation;
 	struct event_horizon horizon;
-	int64_t waited_s = 0;
+	int64_t waited_s;
 
 	TRY(event_horizon_read(operation, &horizon));
-	if (horizon.waiting_since.known)
-		waited_s = (operation->now_ms - horizon.waiting_since.ms) / SECOND_MS;
-	if (waited_s > WAIT_MAX_S)
+	waited_s = seconds_since(operation, horizon.waiting_since);
+	if (waited_s > EVENT_WAIT_MAX_S)
 		return WRONG(doctor,
 		             "Events have waited for %lld s for an open transaction: %s.",
 		             (long long)waited_s,

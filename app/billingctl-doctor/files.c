@@ -32,7 +32,7 @@ check_published_list(struct doctor *doctor)
 		return doctor_warn(doctor, "%s", why);
 	}
 	if (number < figures.number &&
-	    operation->now_ms - figures.issued_at.ms > PUBLISH_MAX_S * SECOND_MS)
+	    seconds_since(operation, figures.issued_at) > PUBLISH_MAX_S)
 		return doctor_warn(doctor, "%s has list %lld, the database has %lld.", path,
 		                   (long long)number, (long long)figures.number);
 	return doctor_ok(doctor, "%s has list %lld", path, (long long)number);
@@ -63,16 +63,15 @@ check_audit(struct doctor *doctor)
 	struct operation *operation = &doctor->ctl->operation;
 	struct audit_chain_figures figures;
 	const char *wrong;
+	int64_t waited_s;
 
 	TRY(audit_chain_figures(operation, &figures));
-	if (figures.waiting_since.known &&
-	    operation->now_ms - figures.waiting_since.ms > WAIT_MAX_S * SECOND_MS)
+	waited_s = seconds_since(operation, figures.waiting_since);
+	if (waited_s > WAIT_MAX_S)
 		return WRONG(doctor,
 		             "Entries of the audit trail that are not chained: %lld, "
 		             "the oldest for %lld s.",
-		             (long long)figures.waiting,
-		             (long long)((operation->now_ms - figures.waiting_since.ms) /
-		                         SECOND_MS));
+		             (long long)figures.waiting, (long long)waited_s);
 	wrong = figures.links > 0 ? heads_wrong(doctor->ctl, &figures) : NULL;
 	if (wrong != NULL)
 		return doctor_warn(doctor, "%s", wrong);

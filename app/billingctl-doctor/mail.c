@@ -3,8 +3,6 @@
 #include "billingctl-doctor/doctor.h"
 #include "notices/records.h"
 
-enum { WAIT_MAX_MS = 3600 * 1000 };
-
 /* Signs in to the server, and sends nothing. */
 static enum fail
 check_server(struct doctor *doctor)
@@ -29,18 +27,17 @@ check_mail(struct doctor *doctor)
 	struct operation *operation = &doctor->ctl->operation;
 	struct notice_figures figures;
 	struct notice_faults faults;
-	struct instant since;
+	int64_t waited_s;
 
 	if (*doctor->ctl->settings.smtp_url == '\0')
 		return doctor_ok(doctor, "SMTP_URL is not set: no notices are sent");
 	TRY(check_server(doctor));
 	TRY(notice_figures(operation, &figures));
 	TRY(notice_faults(operation, &faults));
-	since = figures.waiting_since;
-	if (since.known && operation->now_ms - since.ms > WAIT_MAX_MS)
+	waited_s = seconds_since(operation, figures.waiting_since);
+	if (waited_s > NOTICE_WAIT_MAX_S)
 		return WRONG(doctor, "Notices that wait: %lld, the oldest for %lld s.",
-		             (long long)figures.pending,
-		             (long long)((operation->now_ms - since.ms) / SECOND_MS));
+		             (long long)figures.pending, (long long)waited_s);
 	if (faults.refused + faults.failed > 0)
 		return doctor_warn(
 		        doctor,

@@ -9,11 +9,10 @@ check_revenue(struct doctor *doctor)
 {
 	struct operation *operation = &doctor->ctl->operation;
 	struct revenue_figures figures;
-	int64_t waited_s = 0;
+	int64_t waited_s;
 
 	TRY(revenue_figures(operation, &figures));
-	if (figures.overdue_since.known)
-		waited_s = (operation->now_ms - figures.overdue_since.ms) / SECOND_MS;
+	waited_s = seconds_since(operation, figures.overdue_since);
 	if (waited_s > WAIT_MAX_S)
 		return WRONG(
 		        doctor,

@@ -3,8 +3,6 @@
 #include "webhooks/known_keys.h"
 #include "webhooks/queue.h"
 
-enum { WAIT_MAX_S = 900 };
-
 /* Opens the key as billingd does, but makes none. */
 static enum fail
 check_key(struct doctor *doctor)
@@ -27,7 +25,7 @@ check_webhooks(struct doctor *doctor)
 {
 	struct operation *operation = &doctor->ctl->operation;
 	struct webhook_figures figures;
-	struct instant since;
+	int64_t waited_s;
 
 	TRY(check_key(doctor));
 	TRY(webhook_figures(operation, &figures));
@@ -39,10 +37,10 @@ check_webhooks(struct doctor *doctor)
 	if (figures.failing > 0)
 		return WRONG(doctor, "Endpoints whose attempts all fail: %lld, one is %s.",
 		             (long long)figures.failing, figures.failing_one);
-	since = figures.waiting_since;
-	if (since.known && operation->now_ms - since.ms > WAIT_MAX_S * SECOND_MS)
+	waited_s = seconds_since(operation, figures.waiting_since);
+	if (waited_s > WEBHOOK_WAIT_MAX_S)
 		return WRONG(doctor, "The oldest event has waited for %lld s.",
-		             (long long)((operation->now_ms - since.ms) / SECOND_MS));
+		             (long long)waited_s);
 	return doctor_ok(doctor, "%lld endpoints, %lld deliveries wait",
 	                 (long long)figures.enabled, (long long)figures.pending);
 }

@@ -41,9 +41,7 @@ void
 jobs_set_age(const struct operation *operation, struct metrics *metrics, enum metric gauge,
              struct instant since)
 {
-	bool past = since.known && operation->now_ms > since.ms;
-
-	metrics_set(metrics, gauge, past ? (operation->now_ms - since.ms) / SECOND_MS : 0);
+	metrics_set(metrics, gauge, seconds_since(operation, since));
 }
 
 static volatile sig_atomic_t stop_signal_came;

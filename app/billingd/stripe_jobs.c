@@ -62,7 +62,7 @@ measure(struct operation *operation, struct metrics *metrics)
 	struct stripe_event_figures events;
 	struct stripe_call_figures calls;
 	struct meter_figures meters;
-	int64_t duplicates, unknown, waiting_ms = 0;
+	int64_t duplicates, unknown;
 
 	TRY(stripe_event_figures(operation, &events));
 	TRY(stripe_call_figures(operation, &calls));
@@ -70,12 +70,9 @@ measure(struct operation *operation, struct metrics *metrics)
 	TRY(unknown_prices_count(operation, &unknown));
 	metrics_set(metrics, METRIC_STRIPE_UNKNOWN_PRICES, unknown);
 	TRY(meter_figures(operation, &meters));
-	if (events.oldest_pending.known)
-		waiting_ms = operation->now_ms - events.oldest_pending.ms;
 	metrics_set(metrics, METRIC_STRIPE_EVENTS_PENDING, events.pending);
 	metrics_set(metrics, METRIC_STRIPE_EVENTS_PARKED, events.parked);
-	metrics_set(metrics, METRIC_STRIPE_EVENTS_WAITING,
-	            waiting_ms > 0 ? waiting_ms / SECOND_MS : 0);
+	jobs_set_age(operation, metrics, METRIC_STRIPE_EVENTS_WAITING, events.oldest_pending);
 	metrics_set(metrics, METRIC_STRIPE_CALLS_PENDING, calls.pending);
 	metrics_set(metrics, METRIC_STRIPE_CALLS_PARKED, calls.parked);
 	metrics_set(metrics, METRIC_METER_EVENTS_PENDING, meters.pending);

@@ -5,6 +5,9 @@
 
 extern const struct statement_list event_horizon_statements;
 
+/* An event that readers cannot get for longer is a fault. */
+enum { EVENT_WAIT_MAX_S = 60 };
+
 struct event_horizon {
 	int64_t waiting; /* events that are committed and not due, 1000 at most */
 	struct instant

@@ -83,6 +83,9 @@ const char *notice_check_state(const char *state);
 enum fail notice_list(struct operation *operation, const struct notice_filter *filter,
                       struct page *page, const struct notice **out, size_t *count) MUST_CHECK;
 
+/* A notice that waits for longer is a fault. */
+enum { NOTICE_WAIT_MAX_S = 3600 };
+
 struct notice_figures {
 	int64_t pending;
 	struct instant waiting_since; /* when the oldest of them was made; none: none waits */

@@ -13,6 +13,14 @@ param_now(const struct operation *operation)
 	return param_in(operation, 0);
 }
 
+int64_t
+seconds_since(const struct operation *operation, struct instant then)
+{
+	bool past = then.known && operation->now_ms > then.ms;
+
+	return past ? (operation->now_ms - then.ms) / SECOND_MS : 0;
+}
+
 enum fail
 fail_until_tomorrow(struct operation *operation, const char *code, const char *message)
 {

@@ -118,6 +118,9 @@ const char *param_now(const struct operation *operation);
 /* The time so many milliseconds later, or earlier. */
 const char *param_in(const struct operation *operation, int64_t ms);
 
+/* Whole seconds from then to the time of the operation; 0 for an unknown or a coming time. */
+int64_t seconds_since(const struct operation *operation, struct instant then);
+
 /* FAIL_LIMITED with that code: a bound of the day (UTC) is reached. Retry-After is the rest of the
  * day. */
 enum fail fail_until_tomorrow(struct operation *operation, const char *code,

@@ -102,6 +102,9 @@ enum fail webhook_health_write(struct operation *operation,
 /* A job: removes deliveries that were over long ago, and what is left of deleted endpoints. */
 enum fail webhook_prune(struct operation *operation, int64_t *pruned) MUST_CHECK;
 
+/* An event that has not reached an endpoint for longer is a fault. */
+enum { WEBHOOK_WAIT_MAX_S = 900 };
+
 struct webhook_figures {
 	int64_t enabled;              /* endpoints */
 	int64_t failing;              /* of them, for more than ten minutes */
