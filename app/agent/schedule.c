@@ -9,7 +9,7 @@ smaller(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-/* The longest wait after so many failures in a row. */
+/* The longest wait after that many failures in a row. */
 static int64_t
 retry_s(int failures)
 {

@@ -1,4 +1,4 @@
-/* routes.c: THE table of routes. Reading it is reading what the service offers. */
+/* routes.c: the table of routes. Reading it is reading what the service offers. */
 #include <string.h>
 
 #include "api/handlers.h"

@@ -11,7 +11,7 @@
 
 enum { STRIPE_ID_MAX = 255 };
 
-/* No period and no trial ends later than so many days from now. */
+/* The most days from now until the end of a period or a trial. */
 static const int64_t furthest_days = 3660;
 
 struct batch {

@@ -11,7 +11,7 @@ struct setup {
 	struct output *output;
 	bool dry_run;
 	bool incomplete;        /* something is missing */
-	int64_t yearly_months;  /* a year costs so many months; 0: no yearly prices */
+	int64_t yearly_months;  /* how many months a year costs; 0: no yearly prices */
 	const char *url;        /* of the webhook endpoint */
 	const char *secret_out; /* a file, "-" for the answer, or NULL */
 	const char *secret;     /* the new signing secret, when the answer is to show it */

@@ -1,4 +1,4 @@
-/* main.c: arguments, then the master. */
+/* main.c: reads the arguments of billingd and runs the master. */
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>

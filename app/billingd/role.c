@@ -1,4 +1,4 @@
-/* role.c: THE table of processes. */
+/* role.c: the table of processes. */
 #include "billingd/role.h"
 
 #include "billingd/generation.h"

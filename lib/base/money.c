@@ -60,8 +60,8 @@ is_decimal(const char *amount)
 	       rest[1 + strspn(rest + 1, "0123456789")] == '\0';
 }
 
-/* Moves the point to the left by `digits`. Zeros that then end the fraction are dropped down to
- * so many digits. */
+/* Moves the point to the left by `digits`. Zeros that then end the fraction are dropped, but
+ * `digits` digits are kept. */
 static const char *
 in_units(struct arena *arena, const char *amount, size_t digits)
 {

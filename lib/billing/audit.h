@@ -19,13 +19,13 @@ enum fail audit_record_values(struct operation *operation, const char *action,
                               const char *customer_id, const char *subject, const char *detail,
                               const char *before, const char *after) MUST_CHECK;
 
-/* A customer's own keys may make so many changes of it within a day (UTC). */
+/* The most changes of a customer that its own keys may make within a day (UTC). */
 enum { AUDIT_DAY_MAX = 20000 };
 
-/* Records a change that a customer can make as often as it likes; FAIL_LIMITED
- * "too_many_changes" beyond AUDIT_DAY_MAX, and the transaction has to be rolled back. Operators are
- * not bounded. Not for what has a bound of its own, and least for what ends the access of a stolen key:
- * that one could prevent it. */
+/* Records a change that a customer can make as often as it likes; FAIL_LIMITED "too_many_changes" beyond
+ * AUDIT_DAY_MAX, and the transaction has to be rolled back. Operators are not bounded. Not for a change
+ * that has a bound of its own, and never for one that ends the access of a stolen key: a thief could use
+ * the bound up and so prevent it. */
 enum fail audit_change(struct operation *operation, const char *action, const char *customer_id,
                        const char *subject, const char *detail) MUST_CHECK;
 
@@ -34,7 +34,7 @@ enum fail audit_change_values(struct operation *operation, const char *action,
                               const char *customer_id, const char *subject, const char *detail,
                               const char *before, const char *after) MUST_CHECK;
 
-/* One key of a customer may open so many sessions within a day (UTC). */
+/* The most sessions that one key of a customer may open within a day (UTC). */
 enum { AUDIT_SIGN_INS_DAY_MAX = 2000 };
 
 /* Records a sign-in by a key. FAIL_LIMITED "too_many_changes" beyond AUDIT_SIGN_INS_DAY_MAX, and the
@@ -42,8 +42,8 @@ enum { AUDIT_SIGN_INS_DAY_MAX = 2000 };
 enum fail audit_sign_in(struct operation *operation, const char *customer_id,
                         const char *key_id, const char *session_id) MUST_CHECK;
 
-/* A customer's own keys may make so many payment requests within a day: requests that change something
- * at Stripe, its copy of the customer's name too. */
+/* The most payment requests that a customer's own keys may make within a day: requests that change
+ * something at Stripe, its copy of the customer's name too. */
 enum { PAYMENTS_DAY_MAX = 500 };
 
 /* Counts a payment request before anything of it is stored or sent. FAIL_LIMITED

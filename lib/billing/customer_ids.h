@@ -3,7 +3,7 @@
 
 #include "base/arena.h"
 
-/* Ids of another service have so many characters at most. */
+/* The most characters that an id of another service has. */
 enum { CUSTOMER_TEXT_MAX = 100 };
 
 /* The text itself when it has the form of our ids, else the id that follows from it; NULL when the text

@@ -1,5 +1,5 @@
 /* scheduled_plans.h: smaller plans and purchases that begin with the next period of a subscription of
- * Stripe's, which learns of them shortly before. */
+ * Stripe's. They are requested of Stripe shortly before. */
 #pragma once
 
 #include "billing/purchase.h"
@@ -18,8 +18,9 @@ struct scheduled_plan {
 	struct instant begins_at; /* that, or the earlier end of a period that became shorter */
 };
 
-/* Schedules a plan or purchase for the end of the present period; a NULL plan takes the schedule back. The
- * change (NULL: none) is of the quantity and the add-ons. An unknown end is the one that is stored. */
+/* Schedules a plan or purchase for the end of the present period; a NULL plan takes the schedule back.
+ * `change` (NULL: none) is that of the quantity and the add-ons. Where the end is unknown, the stored end
+ * of the period counts. */
 enum fail subscription_schedule(struct operation *operation, const char *stripe_subscription_id,
                                 const char *plan, const struct purchase_change *change,
                                 struct instant begins_at) MUST_CHECK;
@@ -39,7 +40,7 @@ enum fail subscription_drop_scheduled(struct operation *operation,
 enum fail subscription_postpone(struct operation *operation, const char *stripe_subscription_id,
                                 struct instant until) MUST_CHECK;
 
-/* The scheduled plan that was to begin before the time, is not postponed and waits longest; `*found`. It
- * stays due when the next period has begun without it. */
+/* Finds the scheduled plan that was to begin before the time, is not postponed and waits longest; `*found`
+ * is false without one. It stays due when the next period has begun without it. */
 enum fail subscription_scheduled(struct operation *operation, struct instant before,
                                  struct scheduled_plan *out, bool *found) MUST_CHECK;

@@ -4,8 +4,8 @@
 #include "billing/subscriptions.h"
 #include "events/log.h"
 
-/* The events of the change, in order, into `out`; how many they are. NULL: there was, or is, no
- * subscription. A contract has events of its own. */
+/* Lists the events of the change in `out`, in order, and returns how many they are. NULL: there was, or is,
+ * no subscription. A contract has events of its own. */
 enum { SUBSCRIPTION_EVENTS_MAX = 4 };
 size_t subscription_events(const struct subscription *before, const struct subscription *after,
                            enum event_type out[SUBSCRIPTION_EVENTS_MAX]);

@@ -42,7 +42,7 @@ extern const struct statement_list api_key_statements;
 /* Whether the text has the form of a key. */
 bool api_key_is_well_formed(const char *secret);
 
-/* Whether such a key is an operator's; so many of its characters may be shown. */
+/* Whether such a key is an operator's; the first API_KEY_OPERATOR_SHOWN of its characters may be shown. */
 enum { API_KEY_OPERATOR_SHOWN = 10 };
 bool api_key_is_operators(const char *secret);
 

@@ -11,7 +11,7 @@
 #define SESSION_TOUCH_MS (60 * SECOND_MS)
 
 /* Live sessions of one key, or of one customer's links: a further one ends the one that was used least
- * lately. So many characters of the User-Agent are kept. */
+ * lately. The first SESSION_AGENT_MAX characters of the User-Agent are kept. */
 enum { SESSIONS_LIVE_MAX = 20, SESSION_AGENT_MAX = 120, SESSIONS_LISTED_MAX = 200 };
 
 struct session {

@@ -1,4 +1,4 @@
-/* reminders.c: tells ahead of the ends of trials, contracts and licences. */
+/* reminders.c: writes events ahead of the ends of trials, contracts and licences. */
 #include "events/reminders.h"
 
 #include <string.h>
@@ -6,7 +6,8 @@
 #include "base/arena.h"
 #include "base/log.h"
 
-/* A step looks at so many objects in one transaction, or prepares the looks at those of so many customers. */
+/* A step looks at LOOKS objects in one transaction, or prepares the looks at those of MADE_AT_ONCE
+ * customers. */
 enum { LOOKS = 50, MADE_AT_ONCE = 1000 };
 
 /* An object that cannot be looked at keeps the others waiting no longer than one step. */

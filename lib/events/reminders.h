@@ -1,9 +1,9 @@
 /*
  * reminders.h: writes events ahead of the ends of trials, contracts and licences, on certain days before.
  *
- * An object with an end has a row with the time of the next look; triggers of the database make it when
- * the object is stored or changed (migration 34). When several of the days have passed already, only the
- * last of them is told. When an end changes, its days are told anew.
+ * An object with an end has a row with the time of the next look; triggers of the database make it when the
+ * object is stored or changed (migration 34). When several of the days have passed already, an event is
+ * written for the last of them alone. When an end changes, events are written for its days anew.
  */
 #pragma once
 
@@ -15,7 +15,7 @@ struct reminder {
 	const char *kind; /* "trial", "contract" or "license" */
 	const char *customer_id;
 	const char *subject;
-	struct instant start; /* what became due before is not told */
+	struct instant start; /* no event is written for what became due before */
 };
 
 /* Numbers of days before an end, the greatest first; 0: the end itself. */
@@ -32,13 +32,14 @@ struct reminder_end {
 	struct instant at;
 };
 
-/* The number of days before the end that is to be told now, or REMINDER_NONE. `*next` is when the next
- * number becomes due; unknown: none does. Days that had passed when the end was set are left out. */
+/* The number of days before the end for which an event is to be written now, or REMINDER_NONE. `*next` is
+ * when the next number becomes due; unknown: none does. Days that had passed when the end was set are left
+ * out. */
 int64_t reminder_judge(const struct reminder_days *days, const struct reminder_end *end,
                        int64_t now_ms, struct instant *next);
 
-/* As reminder_judge(), but REMINDER_NONE when this number of days or a smaller one was told of this end
- * before. Records in the caller's transaction that the number is told. */
+/* As reminder_judge(), but REMINDER_NONE when an event for this number of days before this end, or a
+ * smaller one, was written before. Records in the caller's transaction that it is written now. */
 enum fail reminder_take(struct operation *operation, const struct reminder *reminder,
                         const struct reminder_days *days, struct reminder_end end, int64_t *out,
                         struct instant *next) MUST_CHECK;

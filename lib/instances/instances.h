@@ -67,7 +67,7 @@ enum fail instance_release(struct operation *operation, const char *customer_id,
 enum fail instance_transfer(struct operation *operation, const char *customer_id,
                             const char *from, const char *to, struct instance *out) MUST_CHECK;
 
-/* A customer's own keys may move activations, and change kinds, so many times in a month (UTC), or as
- * often as its plan covers production instances if that is more. A plan that covers any number
- * bounds no moves. */
+/* A customer's own keys may move activations, and change kinds, INSTANCE_MOVES_MAX times in a month (UTC),
+ * or as often as its plan covers production instances if that is more. A plan that covers any number bounds
+ * no moves. */
 enum { INSTANCE_MOVES_MAX = 20 };

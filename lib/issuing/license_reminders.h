@@ -11,6 +11,6 @@ extern const struct statement_list license_reminder_statements;
  * `*done` counts the licences that it looked at.
  *
  * With LICENSE_EXPIRY=paid_through a licence ends with the paid period, and the next one comes with the
- * next payment: no customer whose subscription goes on is told until the period is over.
+ * next payment: while the subscription goes on, no event is written until the period is over.
  */
 enum fail license_reminders_run(struct operation *operation, int64_t *done) MUST_CHECK;

@@ -15,6 +15,6 @@ extern const struct statement_list license_right_statements;
 enum fail license_revoke_excess(struct operation *operation,
                                 const char *customer_id) MUST_CHECK;
 
-/* A job: does so for customers whose grace after a failed payment has ended, or whose access has
- * ended early. */
+/* A job: revokes such licences of customers whose grace after a failed payment has ended, or whose access
+ * has ended early. */
 enum fail license_revoke_unpaid(struct operation *operation, int64_t *customers) MUST_CHECK;

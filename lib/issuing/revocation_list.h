@@ -12,7 +12,7 @@
 
 extern const struct statement_list revocation_list_statements;
 
-/* A customer has at most so many licences on the list; older ones are covered by one entry. */
+/* At most REVOCATIONS_NAMED_MAX licences of a customer are on the list; one entry covers the older ones. */
 enum { REVOCATIONS_NAMED_MAX = 8 };
 
 /* The list that is served, and what it lacks. `number` is 0 when none is stored. */

@@ -13,7 +13,7 @@ struct license_trial {
 	struct instant expires_at; /* of a trial */
 };
 
-/* After so many days without news of the vendor verifiers warn, unless the licence says otherwise. */
+/* After this many days without news of the vendor, verifiers warn, unless the licence says otherwise. */
 enum { LICENSE_WARN_DAYS = 30 };
 
 /* Days without a newer licence or revocation list of the vendor's; 0: without a bound. */

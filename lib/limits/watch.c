@@ -1,4 +1,4 @@
-/* watch.c: tells when a customer's use reaches its limits. */
+/* watch.c: writes events when a customer's use reaches its limits. */
 #include "limits/watch.h"
 
 #include <stdlib.h>

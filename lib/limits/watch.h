@@ -1,10 +1,10 @@
 /*
- * watch.h: tells when a customer's use reaches 80 and 100 % of a limit, and when more instances are in
- * use than its plan covers.
+ * watch.h: writes events when a customer's use reaches 80 and 100 % of a limit, and when more instances are
+ * in use than its plan covers.
  *
- * The fold marks the customers whose use has changed, a trigger those whose limits have (migration 38).
- * The jobs look at each of these at most every five minutes. An event of a share is written again after the
- * use fell below it, but once a day (UTC) at most; for a sum over the month once a month.
+ * The fold marks the customers whose use has changed, a trigger those whose limits have (migration 38). The
+ * jobs look at each of these at most every five minutes. An event of a share is written again after the use
+ * fell below it, but once a day (UTC) at most; for a sum over the month once a month.
  */
 #pragma once
 
@@ -17,7 +17,7 @@ struct usage_limit {
 	const char *name;    /* "devices", "instances", "non_production", or as in plans.json */
 	const char *current; /* decimal digits */
 	int64_t max;
-	int64_t extra; /* so many instances more may be activated; -1: it is no limit of instances */
+	int64_t extra; /* how many more instances may be activated; -1: it is no limit of instances */
 	bool monthly; /* the use of the month (UTC) */
 };
 

@@ -64,7 +64,7 @@ void posts_free(struct posts *posts);
 /* Starts a request. False when there is no memory for it. */
 bool posts_start(struct posts *posts, const struct post *post);
 
-/* Goes on with all requests until one has an answer, or so many milliseconds have passed. */
+/* Goes on with all requests until one has an answer, or `wait_ms` milliseconds have passed. */
 void posts_run(struct posts *posts, int64_t wait_ms);
 
 /* The next request that is over, once each; false when there is none. */

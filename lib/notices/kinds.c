@@ -1,4 +1,4 @@
-/* kinds.c: THE tables of notices and of the placeholders in their templates. */
+/* kinds.c: the tables of notices and of the placeholders in their templates. */
 #include "notices/kinds.h"
 
 #include <string.h>

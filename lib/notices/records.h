@@ -10,7 +10,7 @@ extern const struct statement_list notice_record_statements;
  * exceeds them is dropped, and listed as such. */
 enum { NOTICES_CUSTOMER_DAY_MAX = 10, NOTICES_OPERATOR_DAY_MAX = 50 };
 
-/* While so many wait, no further events are read: the log keeps them. */
+/* While NOTICES_PENDING_MAX notices wait, no further events are read: the log keeps them. */
 enum { NOTICES_PENDING_MAX = 10000 };
 
 struct notice {
@@ -54,9 +54,9 @@ struct new_notice {
 	const struct notice_facts *facts;
 };
 
-/* Makes the notice, whose id follows from source, recipient and BASE_URL: made again after a restore it has the
- * same one. Does nothing if there is one of this source and recipient, or the customer wants none. `*made` counts
- * up. */
+/* Makes the notice, whose id follows from source, recipient and BASE_URL: made again after a restore it has
+ * the same one. Does nothing if there is one of this source and recipient, or the customer wants none.
+ * `*made` counts up. */
 enum fail notice_make(struct operation *operation, const struct new_notice *notice,
                       int64_t *made) MUST_CHECK;
 

@@ -28,7 +28,7 @@ struct billing_policy {
 	int64_t offline_stale_days; /* until the licence is stale; 0: never */
 	int64_t max_grace_days; /* greatest grace that a licence allows; GRACE_DAYS_MAX: any */
 	int64_t instance_lease_hours;  /* an instance is in use so long after its last report */
-	int64_t new_instances_per_day; /* a customer's reports name so many at most */
+	int64_t new_instances_per_day; /* new ones that a customer's reports may name */
 	int64_t usage_retention_days;  /* raw reports are kept so long */
 	int64_t event_retention_days;  /* and events */
 };
@@ -115,7 +115,7 @@ struct operation {
 /* The time of the operation, as a parameter of a statement. */
 const char *param_now(const struct operation *operation);
 
-/* The time so many milliseconds later, or earlier. */
+/* The time that many milliseconds later, or earlier. */
 const char *param_in(const struct operation *operation, int64_t ms);
 
 /* Whole seconds from then to the time of the operation; 0 for an unknown or a coming time. */

@@ -83,9 +83,9 @@ enum fail stripe_call_done(struct operation *operation, const struct stripe_call
                            const struct stripe_answer *answer,
                            const char *result_id) MUST_CHECK;
 
-/* Rolls back, and records that the call was refused or that its outcome is unknown; the jobs
- * process resolves the latter. A refused call has failed when a client waits for it, else it is
- * parked. Returns the answer's failure. */
+/* Rolls back, and records that the call was refused or that its outcome is unknown; the Stripe jobs resolve
+ * the latter. A refused call has failed when a client waits for it, else it is parked. Returns the answer's
+ * failure. */
 enum fail stripe_call_failed(struct operation *operation, const struct stripe_call *call,
                              const struct stripe_answer *answer) MUST_CHECK;
 
@@ -103,12 +103,12 @@ enum fail stripe_call_hold(struct operation *operation,
 enum fail stripe_call_drop(struct operation *operation,
                            const struct stripe_call *call) MUST_CHECK;
 
-/* A call that is due, locked by the open transaction; `*found`. */
+/* Takes a call that is due, locked by the open transaction; `*found` is false without one. */
 enum fail stripe_call_take(struct operation *operation, struct stripe_call *out,
                            bool *found) MUST_CHECK;
 
 /* Has the call sent again after the next of growing delays, or parks it after the last one.
- * With `counts` false the try does not count, and the delay is a minute. */
+ * With `counts` false the attempt does not count, and the delay is a minute. */
 enum fail stripe_call_postpone(struct operation *operation, const struct stripe_call *call,
                                const char *error, bool counts) MUST_CHECK;
 

@@ -1,4 +1,4 @@
-/* parked.c: tells operators of what was given up at Stripe and waits for them. */
+/* parked.c: writes the event that tells operators what was given up at Stripe and waits for them. */
 #include "outbox/parked.h"
 
 #include "db/render.h"

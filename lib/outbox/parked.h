@@ -1,4 +1,4 @@
-/* parked.h: tells operators of what was given up at Stripe and waits for them. */
+/* parked.h: writes the event that tells operators what was given up at Stripe and waits for them. */
 #pragma once
 
 #include "operation/operation.h"

@@ -41,7 +41,7 @@ struct reversal {
 enum fail reversal_store(struct operation *operation, const struct reversal *reversal,
                          const struct stripe_invoice *invoice, bool *changed) MUST_CHECK;
 
-/* The customer wants the end of the subscription himself: it stays when access is given back.
+/* Records that the customer wants the end of the subscription: the end stays when access is given back.
  * `*yielded`: it was only an end by refunds and disputes until now. */
 enum fail reversal_yield_end(struct operation *operation, const char *stripe_subscription_id,
                              bool *yielded) MUST_CHECK;

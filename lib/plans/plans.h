@@ -34,7 +34,7 @@ struct plan_metric {
  * Bounds may be LICENSE_UNLIMITED. */
 struct plan_usage {
 	int64_t max_instances;
-	int64_t instance_overage;             /* so many more may be activated */
+	int64_t instance_overage;             /* how many more may be activated */
 	int64_t non_production;               /* of other kinds, or PLAN_COUNTED_TOGETHER */
 	int64_t metric_max[PLAN_METRICS_MAX]; /* of each metric of the table */
 	const char *meters[PLAN_METRICS_MAX]; /* the name of Stripe's meter, or NULL */
@@ -61,7 +61,7 @@ struct plan_price {
 	int64_t amount_minor;
 	const char *currency;   /* ISO 4217, lower case */
 	const char *interval;   /* "month" or "year" */
-	int64_t interval_count; /* billed every so many intervals */
+	int64_t interval_count; /* it is billed every interval_count intervals */
 };
 
 /* A limit, or a feature that is an integer, that is bought in a quantity. */

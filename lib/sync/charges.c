@@ -8,7 +8,7 @@
 #include "sync/objects.h"
 #include "json/view.h"
 
-/* Stripe lists at most so many objects at once. */
+/* The most objects that Stripe lists at once. */
 enum { LIST_MAX = 100 };
 
 /* The invoice that was paid by the charge's payment. */

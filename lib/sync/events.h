@@ -5,7 +5,7 @@
 #include "operation/operation.h"
 #include "stripe/event.h"
 
-/* How the types of the events begin that a comparison stores: "sweep.subscription". */
+/* The beginning of the types of events that a comparison stores: "sweep.subscription". */
 #define SWEEP_EVENT "sweep."
 
 struct stripe_event_row {
@@ -45,7 +45,7 @@ enum fail stripe_event_receive(struct operation *operation, const struct stripe_
 enum fail stripe_event_is_new(struct operation *operation, const char *event_id,
                               bool *is_new) MUST_CHECK;
 
-/* An event that is due, locked by the open transaction; `*found`. */
+/* Takes an event that is due, locked by the open transaction; `*found` is false without one. */
 enum fail stripe_event_take(struct operation *operation, struct stripe_event_row *out,
                             bool *found) MUST_CHECK;
 

@@ -50,8 +50,8 @@ enum fail stripe_sync_dispute(struct operation *operation, const struct sync_tar
 enum fail stripe_sync_meters(struct operation *operation, const struct sync_target *target,
                              const char **customer_id, enum sync_result *out) MUST_CHECK;
 
-/* Stores the live subscription to something that we sell which Stripe has of the customer, if
- * there is one; `*found`. Its events may not have arrived yet. */
+/* Stores the customer's live subscription at Stripe to something that we sell; `*found` is false without
+ * one. Its events may not have arrived yet. */
 enum fail stripe_sync_bought(struct operation *operation, const char *stripe_customer_id,
                              const char *customer_id, bool *found) MUST_CHECK;
 

@@ -1,4 +1,4 @@
-/* queue.c: takes what endpoints are to get from the log of events, and writes down what became of it. */
+/* queue.c: takes what endpoints are to get from the log of events, and records the outcomes. */
 #include "webhooks/queue.h"
 
 #include "base/arena.h"
