@@ -81,6 +81,7 @@ class Operator:
         self.names = {"POSTGRES": "postgres" if ROOTED else getpass.getuser(), **names}
         self.environment = {name: os.environ[name] for name in ("HOME", "LANG") if name in os.environ}
         self.environment["PATH"] = f"{self.tools}:{os.environ['PATH']}:/usr/sbin:{BIN}"
+        self.root = place / "installation"
         self.control = {}
 
     def tool(self, name, text):
@@ -90,20 +91,35 @@ class Operator:
         path.chmod(0o755)
 
     def billingctl(self, environment):
-        """The settings of `billingctl`."""
-        self.control = environment
+        """The settings of `billingctl`, without the folders, which are those of the installation."""
+        folders = ("KEYS_DIR", "MIGRATIONS_DIR", "PLANS_FILE", "MAIL_TEMPLATES", "PATH")
+        self.control = {name: value for name, value in environment.items() if name not in folders}
+        (self.root / "build").mkdir(parents=True)
+        for name, place in (("build/release", ROOT / "build" / VARIANT), ("migrations", ROOT / "migrations"),
+                            ("conf", ROOT / "conf"), ("keys", environment["KEYS_DIR"])):
+            (self.root / name).symlink_to(place)
+
+    def as_user(self):
+        """The page's own function, with the installation and the settings of this test."""
+        function = re.search(r"^as_user\(\) \{.*?; \}$", BLOCKS["DESCRIPTION"][0][1], re.M | re.S)[0]
+        settings = " ".join(f"{name}={shlex.quote(str(value))}" for name, value in self.control.items())
+        for words, stand_in in (
+                ("cd /opt/billing ", f"cd {self.root} "), ("--config /etc/billing/billing.env ", ""),
+                (r'setpriv --reuid "\$1" --regid billing \\\s+--clear-groups -- ',
+                 f'env -u KEYS_DIR {settings} ${{OTHER_KEYS:+KEYS_DIR="$OTHER_KEYS"}} ')):
+            function, count = re.subn(words, lambda _, text=stand_in: text, function)
+            assert count == 1, words
+        return function
 
     def run(self, section, number, status=0, **names):
         """Runs one example; its output."""
-        settings = " ".join(f"{name}={shlex.quote(str(value))}" for name, value in
-                            self.control.items() if name != "PATH")
         values = "\n".join(f"export {name}={shlex.quote(str(value))}"
                            for name, value in {**self.names, **names}.items())
         text = f"""set -e; {values}
             as_postgres() {{ {AS_POSTGRES} "$@"; }}
-            billingctl() {{ env {settings} ${{OTHER_KEYS:+KEYS_DIR="$OTHER_KEYS"}} \\
-                {ROOT}/build/{VARIANT}/billingctl "$@"; }}
-            migrate() {{ billingctl migrate "$@"; }}
+            {self.as_user()}
+            billingctl() {{ as_user billing "$@"; }}
+            migrate() {{ as_user billing-owner migrate "$@"; }}
             cd /
             """ + BLOCKS[section][number][1]
         done = subprocess.run(["bash", "-c", text], env=self.environment, capture_output=True,
