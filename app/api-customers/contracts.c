@@ -144,7 +144,5 @@ list_contracts(struct call *call)
 	TRY(page_read(operation->task, input->limit, input->cursor, &page));
 	json_out_string(&json, "customer_id", id);
 	TRY(render_contracts(operation, &json, id, &page, true));
-	json_out_int(&json, "limit", page.limit);
-	json_out_string(&json, "next_cursor", page.next);
-	return answer_end(call, 200, &json);
+	return answer_page(call, &json, &page);
 }

@@ -50,9 +50,7 @@ list_instances(struct call *call)
 	for (size_t i = 0; i < count; i++)
 		render_instance(&json, NULL, &rows[i], operation->now_ms);
 	json_out_close(&json, ']');
-	json_out_int(&json, "limit", page.limit);
-	json_out_string(&json, "next_cursor", page.next);
-	return answer_end(call, 200, &json);
+	return answer_page(call, &json, &page);
 }
 
 static enum fail

@@ -147,9 +147,7 @@ get_license_history(struct call *call)
 	for (size_t i = 0; i < count; i++)
 		render_license_row(&json, &rows[i]);
 	json_out_close(&json, ']');
-	json_out_int(&json, "limit", page.limit);
-	json_out_string(&json, "next_cursor", page.next);
-	return answer_end(call, 200, &json);
+	return answer_page(call, &json, &page);
 }
 
 enum fail

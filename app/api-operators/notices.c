@@ -48,7 +48,5 @@ list_notices(struct call *call)
 	for (size_t i = 0; i < count; i++)
 		render_notice(&json, &rows[i]);
 	json_out_close(&json, ']');
-	json_out_int(&json, "limit", page.limit);
-	json_out_string(&json, "next_cursor", page.next);
-	return answer_end(call, 200, &json);
+	return answer_page(call, &json, &page);
 }

@@ -275,9 +275,7 @@ list_webhook_deliveries(struct call *call)
 	for (size_t i = 0; i < count; i++)
 		webhook_delivery_render(&json, NULL, &rows[i]);
 	json_out_close(&json, ']');
-	json_out_int(&json, "limit", page.limit);
-	json_out_string(&json, "next_cursor", page.next);
-	return answer_end(call, 200, &json);
+	return answer_page(call, &json, &page);
 }
 
 enum fail

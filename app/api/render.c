@@ -19,6 +19,14 @@ answer_end(struct call *call, int status, struct json_out *json)
 }
 
 enum fail
+answer_page(struct call *call, struct json_out *json, const struct page *page)
+{
+	json_out_int(json, "limit", page->limit);
+	json_out_string(json, "next_cursor", page->next);
+	return answer_end(call, 200, json);
+}
+
+enum fail
 answer_message(struct call *call, const char *message, const char *name, const char *id)
 {
 	struct json_out json = answer_begin(call, 256);

@@ -18,6 +18,10 @@ void render_session(struct json_out *json, const char *name, const struct sessio
 /* The answer of a call: one object, opened and then closed and sent with the status. */
 struct json_out answer_begin(const struct call *call, size_t capacity);
 enum fail answer_end(struct call *call, int status, struct json_out *json) MUST_CHECK;
+
+/* Ends the answer of a list (200) with the limit of the page and the cursor of the next one. */
+enum fail answer_page(struct call *call, struct json_out *json,
+                      const struct page *page) MUST_CHECK;
 /* {"message", name: id} */
 enum fail answer_message(struct call *call, const char *message, const char *name,
                          const char *id) MUST_CHECK;

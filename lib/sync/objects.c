@@ -32,20 +32,20 @@ is_deletion(const struct sync_target *target)
 	return text_equal(strrchr(type, '.'), ".deleted");
 }
 
-/* Stripe has no such object. That is the object's end when an event of Stripe's tells so. What
- * only a comparison has found must be proven: a key of another account finds no object. */
+/* Stripe has no such object. That is the object's end when an event of Stripe's says so. An
+ * end that only a comparison has found must be proven: a key of another account finds no object. */
 static enum fail
 find_end(struct operation *operation, const struct sync_target *target, bool may_be_gone)
 {
-	bool is_told = is_deletion(target);
-	bool is_found = is_told && text_starts_with(target->event_type, SWEEP_EVENT);
+	bool is_deleted = is_deletion(target);
+	bool is_from_sweep = is_deleted && text_starts_with(target->event_type, SWEEP_EVENT);
 
 	task_clear(operation->task);
-	if (!is_told)
-		TRY(stripe_event_deletion_is_known(operation, target->id, &is_told));
-	if (is_told && !is_found)
+	if (!is_deleted)
+		TRY(stripe_event_deletion_is_known(operation, target->id, &is_deleted));
+	if (is_deleted && !is_from_sweep)
 		return FAIL_NONE;
-	if (is_found || may_be_gone)
+	if (is_from_sweep || may_be_gone)
 		return stripe_account_must_be_ours(operation);
 	return task_fail(operation->task, FAIL_NOT_FOUND, "stripe_not_found",
 	                 "Stripe has no such object.");
