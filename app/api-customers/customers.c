@@ -1,7 +1,9 @@
 /* customers.c: sign-up and the customers' records. */
 #include "accounts/accounts.h"
+#include "accounts/public_sign_ups.h"
 #include "api/handlers.h"
 #include "api/render.h"
+#include "api/share.h"
 #include "json/fields.h"
 
 enum { EMAIL_LENGTH_MAX = 254, NAME_LENGTH_MAX = 200, OFFSET_MAX = 1000000 };
@@ -66,6 +68,11 @@ post_customer(struct call *call)
 	struct sign_up made = {0};
 	struct json_out json = answer_begin(call, 4096);
 
+	if (call->caller.kind == CALLER_NOBODY && call->api->trusted_actor == NULL) {
+		TRY(public_sign_up_admit(operation, input->email));
+		operation->before_signing = share_sign;
+		operation->signing_context = call;
+	}
 	TRY(account_sign_up(operation, input->email, input->company_name, &made));
 	render_customer(&json, "customer", &made.customer);
 	render_subscription(&json, "subscription", made.subscription, operation->now_ms);

@@ -129,6 +129,7 @@ policy_of(const struct app_settings *settings)
 	        .offline_stale_days = settings->license_offline_stale_days,
 	        .max_grace_days = settings->license_max_grace_days,
 	        .instance_lease_hours = settings->instance_lease_hours,
+	        .sign_ups_per_hour = settings->sign_ups_per_hour,
 	        .new_instances_per_day = settings->new_instances_per_day,
 	        .usage_retention_days = settings->usage_retention_days,
 	        .event_retention_days = settings->event_retention_days,

@@ -197,6 +197,11 @@ const struct setting app_settings_table[] = {
             "Days that events are kept, by whole months.", .min = 31, .max = 36500),
         ROW(public_signup, "PUBLIC_SIGNUP", "off",
             "Whether customers may sign up without a key of an operator."),
+        ROW(sign_ups_per_hour, "PUBLIC_SIGNUPS_PER_HOUR", "1000",
+            "Customers that may sign up without a key of an operator in an hour, from all "
+            "networks "
+            "together.",
+            .min = 1, .max = 1000000000),
         ROW(cors_origins, "CORS_ORIGINS", "",
             "Origins of web pages that may call the API, separated by commas; empty: none.",
             .check = check_origin_list),

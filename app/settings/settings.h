@@ -49,6 +49,7 @@ struct app_settings {
 	int64_t license_offline_stale_days;
 	int64_t license_max_grace_days;
 	int64_t instance_lease_hours;
+	int64_t sign_ups_per_hour;
 	int64_t new_instances_per_day;
 	int64_t usage_retention_days;
 	int64_t event_retention_days;

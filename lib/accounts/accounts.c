@@ -85,6 +85,8 @@ account_sign_up(struct operation *operation, const char *email, const char *comp
 
 	TRY(customer_keys_read(task, email, company_name, &keys));
 	prepare(operation, email, company_name, out, subscription);
+	if (operation->before_signing != NULL)
+		TRY(operation->before_signing(operation->signing_context));
 	TRY(license_mint(operation, &out->customer, subscription,
 	                 &(struct entitlement_terms){0}, INSTANT_NONE, "sign_up", license));
 	TRY(db_row(operation->db, task, &statements[SIGN_UP],

@@ -59,6 +59,7 @@ BEGIN
             ('schema_migrations', 'SELECT'),
             ('session_links', 'DELETE, INSERT, SELECT'),
             ('sessions', 'DELETE, INSERT, SELECT, UPDATE'),
+            ('sign_up_counts', 'INSERT, SELECT, UPDATE'),
             ('signing_keys', 'INSERT, SELECT, UPDATE'),
             ('stripe_account', 'INSERT, SELECT, UPDATE'),
             ('stripe_calls', 'DELETE, INSERT, SELECT, UPDATE'),

@@ -4,6 +4,7 @@
 #include "accounts/accounts.h"
 #include "accounts/adopt.h"
 #include "accounts/erasure.h"
+#include "accounts/public_sign_ups.h"
 #include "analytics/figures.h"
 #include "analytics/revenue.h"
 #include "analytics/revenue_check.h"
@@ -78,6 +79,7 @@
 /* clang-format off */
 const struct statement_list *const billing_statements[] = {
 	&account_statements,
+	&public_sign_up_statements,
 	&erasure_statements,
 	&account_adopt_statements,
 	&api_key_statements,

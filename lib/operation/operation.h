@@ -28,6 +28,7 @@ struct billing_policy {
 	int64_t offline_stale_days; /* until the licence is stale; 0: never */
 	int64_t max_grace_days; /* greatest grace that a licence allows; GRACE_DAYS_MAX: any */
 	int64_t instance_lease_hours;  /* an instance is in use so long after its last report */
+	int64_t sign_ups_per_hour;     /* without a key of an operator, at most */
 	int64_t new_instances_per_day; /* new ones that a customer's reports may name */
 	int64_t usage_retention_days;  /* raw reports are kept so long */
 	int64_t event_retention_days;  /* and events */

@@ -124,6 +124,32 @@ def test_public_sign_up_and_its_rate_limit(public, figures):
         expect(api.owner.post("/api/customers", {"email": api.email()}), 201)
 
 
+def test_sign_ups_of_an_hour_are_bounded(public):
+    """The bound is over all networks. It is not the operator's, and an address that is taken is refused as ever."""
+    api = public.api
+    taken = expect(api.owner.post("/api/customers", {"email": api.email()}), 201)["customer"]["email"]
+    session = requests.Session()
+    session.mount("https://", From("127.0.0.9"))
+
+    def sign_up(email):
+        return session.post(public.base_url + "/api/customers", json={"email": email}, timeout=30,
+                            verify=str(public.ca_cert))
+
+    # A count of the next hour holds in this one, so that the test may run at the end of an hour.
+    public.sql("INSERT INTO sign_up_counts (hour, sign_ups) VALUES (date_trunc('hour', now(), 'UTC') + "
+               "interval '1 hour', 1000) ON CONFLICT (only_row) DO UPDATE SET hour = excluded.hour, "
+               "sign_ups = excluded.sign_ups")
+    refused = sign_up(api.email())
+    expect(refused, 429, "too_many_sign_ups")
+    assert 1 <= int(refused.headers["Retry-After"]) <= 3600
+    expect(sign_up(taken), 409, "customer_exists")
+    expect(api.owner.post("/api/customers", {"email": api.email()}), 201)
+    public.sql("UPDATE sign_up_counts SET sign_ups = 999")
+    expect(sign_up(api.email()), 201)
+    expect(sign_up(api.email()), 429, "too_many_sign_ups")
+    public.sql("DELETE FROM sign_up_counts")
+
+
 def test_reports_have_a_rate_limit_for_each_key(public, figures):
     """The limit is 20 a second with bursts of 100; other keys and other paths are not affected."""
     api = public.api

@@ -69,6 +69,7 @@ fixture_setup(void)
 	                                      .offline_warn_days = LICENSE_WARN_DAYS,
 	                                      .max_grace_days = GRACE_DAYS_MAX,
 	                                      .instance_lease_hours = 72,
+	                                      .sign_ups_per_hour = 1000,
 	                                      .new_instances_per_day = 20000,
 	                                      .usage_retention_days = 90,
 	                                      .event_retention_days = 400},
