@@ -32,28 +32,6 @@ const struct field verify_license_body[] = {
         FIELD_END(struct verify_input),
 };
 
-/* RFC 9110, section 13.1.2: "*" or a list with the tag in it; weak comparison. */
-static bool
-has_tag(const char *if_none_match, const char *tag)
-{
-	const char *item;
-	size_t length;
-
-	if (if_none_match == NULL)
-		return false;
-	while (text_next_item(&if_none_match, &item, &length)) {
-		if (length == 1 && *item == '*')
-			return true;
-		if (length > 2 && strncmp(item, "W/", 2) == 0) {
-			item += 2;
-			length -= 2;
-		}
-		if (length == strlen(tag) && strncmp(item, tag, length) == 0)
-			return true;
-	}
-	return false;
-}
-
 /* The answer of every call that issues a licence. */
 static enum fail
 answer_license(struct call *call, const char *customer_id, const struct issued_license *license,
@@ -76,12 +54,9 @@ answer_unchanged(struct call *call, const struct issued_license *license)
 {
 	const char *tag = arena_printf(call->operation.task->arena, "\"%s\"", license->jti);
 
-	response_header(call->response, "ETag", tag);
-	response_header(call->response, "Cache-Control", "private, no-cache");
-	if (!has_tag(call->request->headers.if_none_match, tag))
+	if (!answer_not_modified(call, tag, "private, no-cache"))
 		return false;
 	metrics_add(call->api->metrics, METRIC_LICENSES_KEPT, 1);
-	call->response->status = 304;
 	return true;
 }
 
@@ -193,12 +168,8 @@ get_revocations(struct call *call)
 	/* After a restore of the database a number may come again with another time. */
 	tag = arena_printf(call->operation.task->arena, "\"%lld-%lld\"", (long long)list.number,
 	                   (long long)list.issued_at.ms);
-	response_header(call->response, "ETag", tag);
-	response_header(call->response, "Cache-Control", "public, max-age=300");
-	if (has_tag(call->request->headers.if_none_match, tag)) {
-		call->response->status = 304;
+	if (answer_not_modified(call, tag, "public, max-age=300"))
 		return FAIL_NONE;
-	}
 	json = answer_begin(call, strlen(list.token) + 64);
 	json_out_string(&json, "revocations", list.token);
 	return answer_end(call, 200, &json);

@@ -5,6 +5,8 @@
 #include "api/handlers.h"
 #include "api/render.h"
 #include "base/arena.h"
+#include "base/digest.h"
+#include "base/encoding.h"
 #include "base/text.h"
 #include "db/migrations.h"
 #include "db/server.h"
@@ -339,14 +341,32 @@ get_metrics(struct call *call)
 	return FAIL_NONE;
 }
 
+/* The document's tag, in the arena: its digest, which a process computes once. */
+static const char *
+openapi_tag(struct arena *arena, size_t length)
+{
+	static struct sha256 digest;
+	static bool known;
+
+	if (!known)
+		digest = digest_sha256(_binary_openapi_json_start, length);
+	known = true;
+	return arena_printf(arena, "\"%s\"", hex_encode(arena, digest.bytes, 16));
+}
+
 enum fail
 get_openapi(struct call *call)
 {
+	/* The linker defines both symbols, at the two ends of one object. */
+	size_t length = (size_t)((uintptr_t)_binary_openapi_json_end -
+	                         (uintptr_t)_binary_openapi_json_start);
+	const char *tag = openapi_tag(call->operation.task->arena, length);
+
+	if (answer_not_modified(call, tag, "public, max-age=300"))
+		return FAIL_NONE;
 	call->response->status = 200;
 	call->response->body = _binary_openapi_json_start;
-	/* The linker defines both symbols, at the two ends of one object. */
-	call->response->length = (size_t)((uintptr_t)_binary_openapi_json_end -
-	                                  (uintptr_t)_binary_openapi_json_start);
+	call->response->length = length;
 	response_header(call->response, "Content-Type", "application/json");
 	return FAIL_NONE;
 }

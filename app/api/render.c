@@ -1,6 +1,10 @@
 /* render.c: each resource as JSON, the same wherever it appears. */
 #include "api/render.h"
 
+#include <string.h>
+
+#include "base/text.h"
+
 struct json_out
 answer_begin(const struct call *call, size_t capacity)
 {
@@ -62,4 +66,37 @@ render_values(struct json_out *json, enum value_kind kind, const struct license_
 		value_write(json, snake_case(json->text.arena, values->items[i].name),
 		            &values->items[i]);
 	json_out_close(json, '}');
+}
+
+/* RFC 9110, section 13.1.2: "*" or a list with the tag in it; weak comparison. */
+static bool
+has_tag(const char *if_none_match, const char *tag)
+{
+	const char *item;
+	size_t length;
+
+	if (if_none_match == NULL)
+		return false;
+	while (text_next_item(&if_none_match, &item, &length)) {
+		if (length == 1 && *item == '*')
+			return true;
+		if (length > 2 && strncmp(item, "W/", 2) == 0) {
+			item += 2;
+			length -= 2;
+		}
+		if (length == strlen(tag) && strncmp(item, tag, length) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool
+answer_not_modified(struct call *call, const char *tag, const char *cache_control)
+{
+	response_header(call->response, "ETag", tag);
+	response_header(call->response, "Cache-Control", cache_control);
+	if (!has_tag(call->request->headers.if_none_match, tag))
+		return false;
+	call->response->status = 304;
+	return true;
 }

@@ -22,6 +22,9 @@ enum fail answer_end(struct call *call, int status, struct json_out *json) MUST_
 /* Ends the answer of a list (200) with the limit of the page and the cursor of the next one. */
 enum fail answer_page(struct call *call, struct json_out *json,
                       const struct page *page) MUST_CHECK;
+
+/* Sets ETag and Cache-Control. True, with status 304, when the client has what the tag names already. */
+bool answer_not_modified(struct call *call, const char *tag, const char *cache_control);
 /* {"message", name: id} */
 enum fail answer_message(struct call *call, const char *message, const char *name,
                          const char *id) MUST_CHECK;

@@ -133,8 +133,19 @@ def test_every_operation_says_the_same_things(document):
 @pytest.mark.quick
 def test_the_served_document_is_this_one(api, document):
     answer = api.nobody.get("/openapi.json")
-    assert answer.content == (ROOT / "app/api/openapi.json").read_bytes()
     assert expect(answer, 200) == document.raw
+    assert b"\n" not in answer.content and len(answer.content) < 400_000
+
+
+def test_the_document_is_fetched_once(api):
+    """A client that has it gets no body, whichever process answers; one that has another gets it."""
+    first = api.nobody.get("/openapi.json")
+    assert first.headers["Cache-Control"] == "public, max-age=300"
+    for tag in (first.headers["ETag"], "*"):
+        for _ in range(5):
+            answer = api.nobody.get("/openapi.json", headers={"If-None-Match": tag})
+            assert (answer.status_code, answer.content, answer.headers["ETag"]) == (304, b"", first.headers["ETag"])
+    expect(api.nobody.get("/openapi.json", headers={"If-None-Match": '"other"'}), 200)
 
 
 # The entry of the audit trail that each operation writes in its transaction. Another one may come with it, as that
