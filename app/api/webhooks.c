@@ -14,8 +14,7 @@ check_signature(struct call *call)
 	const char *secrets = call->api->billing.sales.webhook_secrets, *fault;
 
 	if (*secrets == '\0')
-		return task_fail(task, FAIL_UNAVAILABLE, "stripe_not_configured",
-		                 "Payments are not set up on this server.");
+		return fail_stripe_not_configured(task);
 	fault = stripe_signature_fault(task->arena, request->headers.stripe_signature,
 	                               request->body, request->body_length, secrets,
 	                               call->operation.now_ms);

@@ -1,5 +1,5 @@
 /* account.h: reads prices, webhook endpoints and meters of the account at Stripe, and compares
- * them with what this installation needs. */
+ * them with what this service needs. */
 #pragma once
 
 #include "billingctl/ctl.h"

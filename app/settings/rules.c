@@ -1,4 +1,4 @@
-/* rules.c: reads the settings, judges them together, and makes of them the rules of the installation. */
+/* rules.c: reads the settings, judges them together, and makes of them the rules of the service. */
 #include "settings/settings.h"
 
 #include <string.h>

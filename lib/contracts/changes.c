@@ -229,8 +229,7 @@ contract_create(struct operation *operation, const char *customer_id,
 	                         .billing = input->billing};
 	TRY(terms_of_new(operation, input, &out->terms));
 	if (!manual && !operation->billing->sales.configured)
-		return task_fail(operation->task, FAIL_UNAVAILABLE, "stripe_not_configured",
-		                 "Payments are not set up on this server.");
+		return fail_stripe_not_configured(operation->task);
 	TRY(db_begin(operation->db, operation->task));
 	TRY(lock(operation, customer_id));
 	TRY(check_obstacles(operation, customer_id, out->contract_id, &out->terms, true,

@@ -1,4 +1,4 @@
-/* compose.c: puts a notice together: the installation's own values, the template, the message. */
+/* compose.c: puts a notice together: the vendor's own values, the template, the message. */
 #include "notices/compose.h"
 
 #include <string.h>

@@ -5,7 +5,7 @@
 #include "notices/message.h"
 #include "operation/operation.h"
 
-/* The values that every notice of this installation has. */
+/* The values that every notice has. */
 void notice_common_values(struct operation *operation, struct notice_values *values);
 
 /* A value for each placeholder, for a preview. */

@@ -44,3 +44,10 @@ fail_subscription_not_found(struct task *task)
 	return task_fail(task, FAIL_NOT_FOUND, "subscription_not_found",
 	                 "The customer has no subscription.");
 }
+
+enum fail
+fail_stripe_not_configured(struct task *task)
+{
+	return task_fail(task, FAIL_UNAVAILABLE, "stripe_not_configured",
+	                 "Payments are not set up on this server.");
+}

@@ -34,7 +34,7 @@ struct billing_policy {
 	int64_t event_retention_days;  /* and events */
 };
 
-/* How this installation sells through Stripe. */
+/* How this service sells through Stripe. */
 struct sales_policy {
 	bool configured; /* there is a key */
 	bool live;       /* the key is a live one: events of the other mode are ignored */
@@ -59,7 +59,7 @@ struct sales_policy {
 
 struct notice_templates;
 
-/* How this installation sends notices. */
+/* How this service sends notices. */
 struct mail_policy {
 	bool configured;       /* there is a mail server */
 	const char *from;      /* "Name <address>", or an address alone */
@@ -70,7 +70,7 @@ struct mail_policy {
 	const struct notice_templates *templates; /* when it is configured */
 };
 
-/* The rules of this installation; constant while a process serves. */
+/* The rules of this service; constant while a process serves. */
 struct billing {
 	struct plans plans;
 	struct brand brand;
@@ -130,3 +130,6 @@ enum fail fail_until_tomorrow(struct operation *operation, const char *code,
 /* FAIL_NOT_FOUND "customer_not_found" and "subscription_not_found". */
 enum fail fail_customer_not_found(struct task *task);
 enum fail fail_subscription_not_found(struct task *task);
+
+/* FAIL_UNAVAILABLE "stripe_not_configured" */
+enum fail fail_stripe_not_configured(struct task *task);

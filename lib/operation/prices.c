@@ -1,4 +1,4 @@
-/* prices.c: Stripe's prices of the plans, add-ons and meters that this installation sells. */
+/* prices.c: Stripe's prices of the plans, add-ons and meters that this service sells. */
 #include "operation/prices.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* prices.h: Stripe's prices of the plans, add-ons and meters that this installation sells. */
+/* prices.h: Stripe's prices of the plans, add-ons and meters that this service sells. */
 #pragma once
 
 #include <stddef.h>

@@ -11,8 +11,7 @@ stripe_is_configured(struct operation *operation)
 {
 	if (operation->billing->sales.configured && operation->stripe != NULL)
 		return FAIL_NONE;
-	return task_fail(operation->task, FAIL_UNAVAILABLE, "stripe_not_configured",
-	                 "Payments are not set up on this server.");
+	return fail_stripe_not_configured(operation->task);
 }
 
 bool

@@ -2,7 +2,7 @@
  * reversals.h: payments that were given back, by a refund or a dispute, and what that does to
  * access.
  *
- * The policy of the installation is applied once: when refunds give the whole payment of an invoice
+ * The policy of the settings is applied once: when refunds give the whole payment of an invoice
  * back, or when a dispute of whatever amount begins. It is applied to the payment of a period that
  * is not over; what was paid for a past one, for prorations or for use is recorded alone. Later
  * events of the subscription do not undo it; a won dispute or an operator does. The subscription at

@@ -23,7 +23,7 @@ struct brand {
  * `out` points into the task's arena. */
 enum fail brand_load(struct task *task, const char *path, struct brand *out) MUST_CHECK;
 
-/* The brand of an installation that has no file. */
+/* The brand of a service that has no file. */
 void brand_default(struct task *task, struct brand *out);
 
 /* Whether the support address is one of e-mail. */

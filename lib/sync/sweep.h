@@ -3,7 +3,7 @@
  * until the next sweep.
  *
  * Two sweeps compare the list of recent events and the list of subscriptions. Each continues
- * page by page where it stopped, in one process at a time of the whole installation.
+ * page by page where it stopped, in one process at a time of all hosts.
  */
 #pragma once
 

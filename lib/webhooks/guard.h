@@ -3,7 +3,7 @@
  *
  * A wrong address that an operator entered, or a DNS name that points elsewhere now, must not make the
  * service send requests into its own network. So every public address may be reached, by https alone; the
- * networks that the installation lists (WEBHOOK_ALLOW) may be reached whatever they are, by http too.
+ * networks that WEBHOOK_ALLOW lists may be reached whatever they are, by http too.
  */
 #pragma once
 

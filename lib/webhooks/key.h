@@ -1,5 +1,5 @@
 /*
- * key.h: the installation's key pair (Ed25519) of webhooks.
+ * key.h: the service's key pair (Ed25519) of webhooks.
  *
  * Its private half is a file in KEYS_DIR, beside the key that signs licences, and in no database: copies
  * of the database sign nothing. It makes the signatures v1a, and what seals the secrets of endpoints
