@@ -18,6 +18,10 @@ struct received {
 	bool waits;
 };
 
+struct due_event {
+	const char *event_id;
+};
+
 struct payload_row {
 	const char *payload;
 };
@@ -28,6 +32,9 @@ struct payload_row {
 	"finished_at, error"
 #define ROW ROWS_OF(struct stripe_event_row, columns)
 #define DUE_NOW "date_trunc('milliseconds', now())"
+/* An event in work is locked so until the transaction ends. A lock of the row would give the transaction an
+ * id while it waits for Stripe, and readers of the log of events stop at the oldest open id. */
+#define LOCK "pg_try_advisory_xact_lock(hashtextextended('stripe-event:' || event_id, 0)) "
 /* The customers whom event $1 may be about: $3, or $4 as the event names it, or by Stripe's id
  * $5. They are locked: their deletion skips events that are locked, and must be seen here. */
 #define OWNERS                                                                                 \
@@ -49,6 +56,7 @@ struct payload_row {
 enum {
 	RECEIVE,
 	RECEIVE_AGAIN,
+	LOCK_DUE,
 	TAKE,
 	FINISH,
 	FINISH_OLDER,
@@ -77,17 +85,23 @@ static const struct statement statements[] = {
                                   "WHERE event_id IN (SELECT event_id FROM stripe_events "
                                   "  WHERE event_id = $1 AND state = 'parked' "
                                   "  FOR UPDATE SKIP LOCKED)"},
+        [LOCK_DUE] = {"stripe_event_lock_due", ROWS_WITH(struct due_event, event_id),
+                      .reads = true,
+                      .sql = "WITH due AS MATERIALIZED (SELECT event_id FROM stripe_events "
+                             "  WHERE state = 'pending' AND next_try_at <= now() "
+                             "  ORDER BY urgent DESC, next_try_at, event_id LIMIT 50) "
+                             "SELECT event_id FROM due WHERE " LOCK " LIMIT 1"},
         [TAKE] = {"stripe_event_take", ROW,
-                  .sql = "SELECT " EVENT_COLUMNS " FROM stripe_events WHERE state = 'pending' "
-                         "AND next_try_at <= now() ORDER BY urgent DESC, next_try_at, event_id "
-                         "LIMIT 1 FOR UPDATE SKIP LOCKED"},
+                  .sql = "SELECT " EVENT_COLUMNS " FROM stripe_events WHERE event_id = $1 "
+                         "AND state = 'pending' AND next_try_at <= now()"},
         [FINISH] = {"stripe_event_finish",
                     .sql = OWNERS "UPDATE stripe_events SET " PAYLOAD_OF_OWNERS
                                   "state = $2, customer_id = $3, "
                                   "next_try_at = NULL, finished_at = now(), error = NULL, "
-                                  "attempts = attempts + 1 WHERE event_id = $1"},
-        /* Skips rows that another process has locked: two processes could wait for each
-         * other. */
+                                  "attempts = attempts + 1 WHERE event_id = $1 "
+                                  "AND state = 'pending'"},
+        /* Skips events that another process has in work, or has locked: two processes could wait
+         * for each other. The locks of a transaction have a bound; what is left is tried itself. */
         [FINISH_OLDER] = {"stripe_event_finish_older",
                           .sql = "UPDATE stripe_events SET " PAYLOAD_OF_3
                                  "state = 'done', customer_id = $3, "
@@ -95,7 +109,8 @@ static const struct statement statements[] = {
                                  "WHERE event_id IN (SELECT event_id FROM stripe_events "
                                  "  WHERE state IN ('pending', 'parked') "
                                  "  AND family = $1 AND subject = $2 "
-                                 "  AND received_at < $4 FOR UPDATE SKIP LOCKED)"},
+                                 "  AND received_at < $4 AND " LOCK
+                                 "  LIMIT 200 FOR UPDATE SKIP LOCKED)"},
         [RETRY_LATER] = {"stripe_event_retry_later",
                          .sql = "UPDATE stripe_events SET error = $3, next_try_at = now() + "
                                 "$2::bigint * interval '1 millisecond', "
@@ -134,8 +149,7 @@ static const struct statement statements[] = {
                             "(SELECT count(*) FROM stripe_events WHERE state = 'parked') "
                             "  AS parked, (SELECT min(received_at) FROM stripe_events "
                             "  WHERE state = 'pending') AS oldest_pending"},
-        /* An event in work is locked for as long as Stripe takes to answer. Its end checks the
-	 * customer again. */
+        /* An event may be in work. Its end checks the customer again. */
         [FORGET] = {"stripe_event_forget",
                     .sql = "WITH ended AS (SELECT event_id FROM stripe_events "
                            "  WHERE payload IS NOT NULL AND state <> 'pending' AND " OF_CUSTOMER
@@ -229,8 +243,18 @@ stripe_event_is_new(struct operation *operation, const char *event_id, bool *is_
 enum fail
 stripe_event_take(struct operation *operation, struct stripe_event_row *out, bool *found)
 {
-	return db_row(operation->db, operation->task, &statements[TAKE], NO_PARAMETERS, out,
-	              found);
+	struct due_event due;
+	bool taken = false;
+
+	/* Until it was locked, another process may have ended it. */
+	do {
+		TRY(db_row(operation->db, operation->task, &statements[LOCK_DUE], NO_PARAMETERS,
+		           &due, found));
+		if (*found)
+			TRY(db_row(operation->db, operation->task, &statements[TAKE],
+			           PARAMETERS(due.event_id), out, &taken));
+	} while (*found && !taken);
+	return FAIL_NONE;
 }
 
 enum fail

@@ -45,7 +45,8 @@ enum fail stripe_event_receive(struct operation *operation, const struct stripe_
 enum fail stripe_event_is_new(struct operation *operation, const char *event_id,
                               bool *is_new) MUST_CHECK;
 
-/* Takes an event that is due, locked by the open transaction; `*found` is false without one. */
+/* Takes an event that is due, locked until the transaction ends, which has no id by that; `*found` is
+ * false without one. */
 enum fail stripe_event_take(struct operation *operation, struct stripe_event_row *out,
                             bool *found) MUST_CHECK;
 

@@ -65,6 +65,21 @@ flow_clear(void)
 	db_free(db);
 }
 
+/* The requests that were sent while the open transaction had an id. Readers of the log of events would
+ * have waited for Stripe. */
+static int flow_asked_with_id;
+
+static inline void
+flow_on_ask(void)
+{
+	static const struct statement statement = {
+	        .name = "test_has_id",
+	        STRIPE_TEXT,
+	        .sql = "SELECT (pg_current_xact_id_if_assigned() IS NOT NULL)::text AS text"};
+
+	flow_asked_with_id += text_equal(stripe_text(&statement, NO_PARAMETERS), "true");
+}
+
 static inline void
 flow_setup(void)
 {
@@ -73,6 +88,8 @@ flow_setup(void)
 	world_begin(&world, task.arena);
 	operation.stripe = world.client;
 	operation.deadline_us = world.now_us + DEADLINE_US;
+	world.on_ask = flow_on_ask;
+	flow_asked_with_id = 0;
 }
 
 static inline void

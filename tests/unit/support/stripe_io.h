@@ -45,6 +45,7 @@ struct world {
 	size_t wait_count;
 	int64_t now_us;
 	double random;
+	void (*on_ask)(void); /* NULL, or called for each request */
 };
 
 static inline void
@@ -101,6 +102,8 @@ world_ask(void *context, struct arena *arena, const struct http_request *ask,
 	int64_t timeout_us = ask->timeout_ms * 1000;
 
 	(void)arena;
+	if (world->on_ask != NULL)
+		world->on_ask();
 	world_record(world, ask);
 	if (world->script_at + 1 < world->script_count)
 		world->script_at++;
