@@ -23,6 +23,11 @@ static const struct column columns[] = COLUMNS(
 	"request, state, attempts::bigint AS attempts, created_at, result_id, error"
 #define ROW ROWS_OF(struct stripe_call, columns)
 
+/* A call in work is locked so until the transaction ends. A lock of the row would give the transaction an id
+ * while it waits for Stripe, and readers of the log of events stop at the oldest open id. The same
+ * expression is in call_forget.sql. */
+#define CALL_LOCK(id) "hashtextextended('stripe-call:' || " id ", 0)"
+
 enum {
 	WRITE,
 	RECORD_NOTHING,
@@ -33,9 +38,15 @@ enum {
 	RETRY,
 	RENEW,
 	HOLD,
+	EXISTS,
 	DROP,
+	LOCK_DUE,
 	TAKE,
 	END
+};
+
+struct due_call {
+	int64_t call_id;
 };
 
 struct ended_call {
@@ -83,16 +94,28 @@ static const struct statement statements[] = {
                    .sql = "UPDATE stripe_calls SET idempotency_key = $2, intent = NULL "
                           "WHERE call_id = $1::bigint"},
         [HOLD] = {"stripe_call_hold",
-                  .sql = "SELECT FROM stripe_calls WHERE call_id = $1::bigint FOR UPDATE"},
+                  .sql = "SELECT pg_advisory_xact_lock(" CALL_LOCK("$1") ")"},
+        [EXISTS] = {"stripe_call_exists",
+                    .sql = "SELECT FROM stripe_calls WHERE call_id = $1::bigint"},
         /* Not a call that another request with the same key has locked and is about to send. */
         [DROP] = {"stripe_call_drop",
                   .sql = "DELETE FROM stripe_calls WHERE call_id IN (SELECT call_id "
                          "FROM stripe_calls WHERE call_id = $1::bigint "
-                         "AND state = 'pending' AND attempts = 0 FOR UPDATE SKIP LOCKED)"},
+                         "AND state = 'pending' AND attempts = 0 "
+                         "AND pg_try_advisory_xact_lock(" CALL_LOCK(
+                                 "call_id") ") "
+                                            "FOR UPDATE SKIP LOCKED)"},
+        [LOCK_DUE] =
+                {"stripe_call_lock_due", ROWS_WITH(struct due_call, call_id), .reads = true,
+                 .sql = "WITH due AS MATERIALIZED (SELECT call_id FROM stripe_calls "
+                        "  WHERE state = 'pending' AND next_try_at <= $1 "
+                        "  ORDER BY next_try_at LIMIT 50) "
+                        "SELECT call_id FROM due WHERE pg_try_advisory_xact_lock(" CALL_LOCK(
+                                "call_id") ") LIMIT 1"},
         [TAKE] = {"stripe_call_take", ROW,
-                  .sql = "SELECT " CALL_COLUMNS " FROM stripe_calls WHERE state = 'pending' "
-                         "AND next_try_at <= $1 ORDER BY next_try_at LIMIT 1 "
-                         "FOR UPDATE SKIP LOCKED"},
+                  .sql = "SELECT " CALL_COLUMNS " FROM stripe_calls "
+                         "WHERE call_id = $2::bigint AND state = 'pending' "
+                         "AND next_try_at <= $1"},
         [END] = {"stripe_call_end", ROWS_WITH(struct ended_call, state),
                  .sql = outbox_call_end_sql},
 };
@@ -343,13 +366,16 @@ stripe_call_failed(struct operation *operation, const struct stripe_call *call,
 enum fail
 stripe_call_hold(struct operation *operation, const struct stripe_call *call)
 {
-	int64_t locked;
+	const char *call_id = param_int(operation->task, call->call_id);
+	int64_t found;
 
 	if (call->is_new)
 		return FAIL_NONE;
-	TRY(db_run(operation->db, operation->task, &statements[HOLD],
-	           PARAMETERS(param_int(operation->task, call->call_id)), &locked));
-	if (locked > 0)
+	TRY(db_run(operation->db, operation->task, &statements[HOLD], PARAMETERS(call_id),
+	           NULL));
+	TRY(db_run(operation->db, operation->task, &statements[EXISTS], PARAMETERS(call_id),
+	           &found));
+	if (found > 0)
 		return FAIL_NONE;
 	return task_fail(operation->task, FAIL_BUSY, "idempotency_in_progress",
 	                 "A request with this Idempotency-Key has just ended; try again.");
@@ -365,8 +391,20 @@ stripe_call_drop(struct operation *operation, const struct stripe_call *call)
 enum fail
 stripe_call_take(struct operation *operation, struct stripe_call *out, bool *found)
 {
-	return db_row(operation->db, operation->task, &statements[TAKE],
-	              PARAMETERS(param_now(operation)), out, found);
+	struct task *task = operation->task;
+	const char *now = param_now(operation);
+	struct due_call due;
+	bool taken = false;
+
+	/* Until it was locked, another process may have ended it. */
+	do {
+		TRY(db_row(operation->db, task, &statements[LOCK_DUE], PARAMETERS(now), &due,
+		           found));
+		if (*found)
+			TRY(db_row(operation->db, task, &statements[TAKE],
+			           PARAMETERS(now, param_int(task, due.call_id)), out, &taken));
+	} while (*found && !taken);
+	return FAIL_NONE;
 }
 
 enum fail

@@ -103,7 +103,8 @@ enum fail stripe_call_hold(struct operation *operation,
 enum fail stripe_call_drop(struct operation *operation,
                            const struct stripe_call *call) MUST_CHECK;
 
-/* Takes a call that is due, locked by the open transaction; `*found` is false without one. */
+/* Takes a call that is due, locked until the transaction ends, which has no id by that; `*found` is
+ * false without one. */
 enum fail stripe_call_take(struct operation *operation, struct stripe_call *out,
                            bool *found) MUST_CHECK;
 

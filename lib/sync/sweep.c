@@ -23,29 +23,36 @@ struct sweep_row {
 	struct instant finished_at;
 	int64_t differences;
 	struct instant complete_to;
+	const char *version; /* another one after each change */
 };
 
 static const struct column columns[] =
         COLUMNS(struct sweep_row, since, part, after_id, started_at, finished_at, differences,
-                complete_to);
+                complete_to, version);
 
 #define SWEEP_COLUMNS                                                                          \
 	"since, part::bigint AS part, after_id, started_at, finished_at, differences, "        \
-	"complete_to"
+	"complete_to, xmin::text AS version"
 #define ROW ROWS_OF(struct sweep_row, columns)
 
-enum { TAKE, SAVE, MAKE_DUE, READ };
+enum { LOCK, TAKE, SAVE, MAKE_DUE, READ };
 
 static const struct statement statements[] = {
-        /* A sweep that is under way or due, unless another process has locked it. */
+        /* A lock of the row would give the transaction an id while it waits for Stripe, and readers
+         * of the log of events stop at the oldest open id. */
+        [LOCK] = {"stripe_sweep_lock",
+                  .sql = "SELECT WHERE pg_try_advisory_xact_lock(hashtextextended("
+                         "'stripe-sweep:' || $1, 0))"},
+        /* A sweep that is under way or due. */
         [TAKE] = {"stripe_sweep_take", ROW,
                   .sql = "SELECT " SWEEP_COLUMNS " FROM stripe_sweeps WHERE name = $1 "
-                         "AND (finished_at IS NULL OR finished_at < $2) "
-                         "FOR UPDATE SKIP LOCKED"},
+                         "AND (finished_at IS NULL OR finished_at < $2)"},
+        /* One that was made due meanwhile begins anew. */
         [SAVE] = {"stripe_sweep_save",
                   .sql = "UPDATE stripe_sweeps SET since = $2, part = $3::integer, "
                          "after_id = $4, started_at = $5, finished_at = $6, "
-                         "differences = $7, complete_to = $8 WHERE name = $1"},
+                         "differences = $7, complete_to = $8 WHERE name = $1 "
+                         "AND xmin::text = $9"},
         [MAKE_DUE] = {"stripe_sweep_make_due",
                       .sql = "UPDATE stripe_sweeps SET finished_at = NULL, started_at = NULL "
                              "WHERE name = COALESCE($1, name)"},
@@ -101,7 +108,8 @@ save(struct operation *operation, const char *name, const struct sweep_row *row,
 	                         sweep->finished ? param_time(task, now) : NULL,
 	                         param_int(task, sweep->differences),
 	                         param_time(task, sweep->finished ? sweep->started_at
-	                                                          : row->complete_to)),
+	                                                          : row->complete_to),
+	                         row->version),
 	              NULL);
 }
 
@@ -114,9 +122,13 @@ stripe_sweep_run(struct operation *operation, const char *name, int64_t every_ms
 	struct instant due = INSTANT_MS(operation->now_ms - every_ms);
 	struct sweep_row row;
 	struct stripe_sweep sweep;
+	int64_t locked;
 	bool found;
 
 	TRY(db_begin(operation->db, task));
+	TRY(db_run(operation->db, task, &statements[LOCK], PARAMETERS(name), &locked));
+	if (locked == 0)
+		return FAIL_NONE;
 	TRY(db_row(operation->db, task, &statements[TAKE],
 	           PARAMETERS(name, param_time(task, due)), &row, &found));
 	if (!found)

@@ -4,8 +4,9 @@ delayed."""
 import threading
 import time
 
+import pytest
 from chaos.load import Load
-from support.client import Client
+from support.client import Client, expect
 from support.stack import wait_for
 
 DEADLINE = 1.5
@@ -52,3 +53,49 @@ def test_a_hanging_stripe_delays_no_other_request(stack, rng, report):
     body = {"customer_id": customers[0].id, "plan": "starter"}
     wait_for(lambda: customers[0].client.post("/api/subscriptions/checkout", body,
                                               faults=True).status_code == 200, every=0.2)
+
+
+def change_name(stack, payer):
+    """Has a call sent to Stripe."""
+    expect(payer.client.patch(f"/api/customers/{payer.id}", {"company_name": "Other Ltd"}), 200)
+
+
+def change_at_stripe(stack, payer):
+    """Has an event of Stripe's processed."""
+    subscription = stack.sql("SELECT stripe_subscription_id FROM subscriptions WHERE "
+                             f"customer_id = '{payer.id}' AND NOT superseded")
+    stack.stripe.call("POST", f"/v1/subscriptions/{subscription}", {"cancel_at_period_end": True})
+
+
+def make_sweep_due(stack, payer):
+    """Has the events listed at Stripe."""
+    stack.sql("UPDATE stripe_sweeps SET finished_at = NULL, started_at = NULL "
+              "WHERE name = 'events'; NOTIFY stripe_jobs")
+
+
+@pytest.mark.parametrize("begin, method, path", [
+    (change_at_stripe, "GET", "^/v1/subscriptions/sub_"), (change_name, "POST", "^/v1/customers/cus_"),
+    (make_sweep_due, "GET", "^/v1/events$")])
+def test_a_hanging_stripe_delays_no_event_of_others(stack, begin, method, path):
+    """The jobs wait for Stripe. What happens to another customer meanwhile is told at once."""
+    payer, other = stack.api.sign_up(), stack.api.sign_up()
+    session = expect(payer.client.post("/api/subscriptions/checkout", {
+        "customer_id": payer.id, "plan": "starter"}), 200)["session_id"]
+    stack.stripe.complete(session)
+    wait_for(lambda: stack.sql("SELECT 1 FROM subscriptions WHERE stripe_subscription_id IS NOT NULL "
+                               f"AND status = 'active' AND customer_id = '{payer.id}'"))
+    wait_for(lambda: stack.sql("SELECT count(*) FROM stripe_events WHERE state = 'pending'") == "0")
+    stack.stripe.fault("hang", method=method, path=path, seconds=60, times="forever")
+    begin(stack, payer)
+    wait_for(lambda: stack.stripe.control("faults")[0]["used"] > 0, every=0.02)
+    start = time.monotonic()
+    expect(stack.api.owner.post(f"/api/licenses/{other.id}/rotate", {}), 200)
+
+    def is_told():
+        events = expect(other.client.get("/api/events?order=newest"), 200)["events"]
+        return "license.rotated" in [event["type"] for event in events]
+
+    wait_for(is_told, every=0.02)
+    assert time.monotonic() - start < 2
+    assert stack.stripe.control("faults")[0]["used"] == 1
+    stack.stripe.let_go()

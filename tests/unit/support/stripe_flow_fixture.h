@@ -95,6 +95,7 @@ flow_setup(void)
 static inline void
 flow_teardown(void)
 {
+	ck_assert_int_eq(flow_asked_with_id, 0);
 	db_rollback_to(operation.db, 0);
 	flow_clear();
 	world_end(&world);

@@ -177,6 +177,28 @@ START_TEST(test_other_account)
 }
 END_TEST
 
+/* A sweep that is made due while Stripe is asked begins anew. */
+static void
+make_due(void)
+{
+	struct db *other = database_open(database_url(), 10000, false);
+
+	database_script(other, &task,
+	                "UPDATE stripe_sweeps SET started_at = NULL, finished_at = NULL");
+	db_free(other);
+}
+
+START_TEST(test_made_due_meanwhile)
+{
+	store_synced("sub_1", "active");
+	SCRIPT(BODY("{'data':[" SUBSCRIPTION("past_due", "price_s") "]}"));
+	world.on_ask = make_due;
+	ck_assert_int_eq(run(stripe_sweep_run_subscriptions, 1), FAIL_NONE);
+	ck_assert_str_eq(sweep_now("subscriptions"), "part 0 after  found 0, new");
+	ck_assert_str_eq(events_now(), "sweep.subscription sub_1 sweep pending");
+}
+END_TEST
+
 /* No answer, or one that is no list, changes nothing. */
 START_TEST(test_no_list)
 {
@@ -312,6 +334,7 @@ main(void)
 	tcase_add_test(tcase, test_subscriptions);
 	tcase_add_loop_test(tcase, test_no_list, 0, 5);
 	tcase_add_test(tcase, test_other_account);
+	tcase_add_test(tcase, test_made_due_meanwhile);
 	tcase_add_test(tcase, test_same);
 	tcase_add_loop_test(tcase, test_parked_cancellation, 0, 2);
 	tcase_add_loop_test(tcase, test_pause_that_changed, 0, 2);
