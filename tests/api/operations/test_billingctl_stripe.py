@@ -1,13 +1,15 @@
 """billingctl stripe: lists and retries events, calls and meter events, and reconciles with Stripe."""
 
 import json
+import re
+import shlex
 import time
 
 from support.account import (  # noqa: F401 pylint: disable=unused-import
     DIFFERENT, fixture_kept_place, fixture_place)
 from support.client import expect
 from support.scratch import cluster  # noqa: F401 pylint: disable=unused-import
-from support.stack import wait_for
+from support.stack import ROOT, wait_for
 
 
 def test_without_a_key(place):
@@ -238,6 +240,48 @@ def test_parked_meter_events(place):
     assert set(parked()) == {ids[2]}
     assert place.sql("SELECT subject, detail FROM audit_log WHERE action = 'meter_event_settle'"
                      ) == f"{ids[1]}|-3"
+
+
+def commands_of_mail(reference):
+    """The commands of the mail about something parked, by their second word."""
+    text = (ROOT / "conf/mail/operators_stripe_parked.txt").read_text(encoding="utf-8")
+    found = [shlex.split(line) for line in
+             re.findall(r"^ .*billingctl (stripe .*)$", text.replace("{reference}", reference), re.M)]
+    assert len({words[1] for words in found}) == len(found) == 6
+    return {words[1]: words for words in found}
+
+
+PARKED = """
+    DELETE FROM stripe_events; DELETE FROM stripe_calls; DELETE FROM meter_events;
+    INSERT INTO stripe_events (event_id, type, livemode, received_at, origin, family, subject, state)
+        VALUES ('evt_1', 'invoice.updated', false, now(), 'webhook', 'invoice', 'in_1', 'parked');
+    INSERT INTO stripe_calls (kind, customer_id, subject, path, parameters, idempotency_key, state, attempts,
+            created_at, finished_at, error)
+        SELECT 'customer_update', customer_id, 'cus_1', '/v1/customers/cus_1', 'name=x', 'gb_1', 'parked', 3,
+            now(), now(), 'resource_missing' FROM customers;
+    INSERT INTO meter_events (meter_event_id, customer_id, stripe_customer_id, day, metric, event_name, value,
+            state, attempts, created_at, first_try_at, error)
+        SELECT 'mev_' || repeat(name, 32), customer_id, 'cus_1', '2026-11-01', 'api_calls', 'calls', value, 'parked',
+            1, now(), now(), error FROM customers, (VALUES ('a', 7, 'resource_missing'),
+            ('b', -3, 'too_late_to_correct')) v (name, value, error)"""
+
+
+def test_the_commands_of_the_mail_work(place):
+    """They show what is parked, and end it: an event, a call, and meter events that can be sent or not."""
+    place.ctl("customer", "create", "a@example.com")
+    for listed, name, can_be_sent, end in (
+            ("events", "evt_1", True, "dismiss"), ("calls", None, True, "dismiss"),
+            ("meters", "mev_" + 32 * "a", True, "settle"), ("meters", "mev_" + 32 * "b", False, "settle")):
+        for ending in ("retry", end):
+            place.sql(PARKED)
+            reference = name or place.ctl("stripe", "calls")["calls"][0]["call"]
+            commands = commands_of_mail(reference)
+            assert reference in place.ctl.run(*commands[listed]).stdout
+            if ending == "retry" and not can_be_sent:
+                place.ctl.refuses(*commands[ending])
+                continue
+            place.ctl(*commands[ending])
+            assert reference not in place.ctl.run(*commands[listed]).stdout
 
 
 def test_billingd_repairs_what_reconcile_finds(stack, api, stripe):
