@@ -152,8 +152,8 @@ END_TEST
 START_TEST(test_beside_a_contract)
 {
 	static const char *const sets[] = {"status = 'past_due', past_due_since = ",
-	                                   "status = 'active', hold_reason = 'refunded', "
-	                                   "hold_ends_access_at = ",
+	                                   ("status = 'active', hold_reason = 'refunded', "
+	                                    "hold_ends_access_at = "),
 	                                   "status = 'active', pause_ends_access_at = "};
 	const struct contract_input input = {.plan = "enterprise",
 	                                     .billing = CONTRACT_MANUAL,
