@@ -7,6 +7,7 @@
 #include "base/arena.h"
 
 #include <stdalign.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,14 +77,12 @@ arena_give_up(struct arena *arena, const char *why)
 		arena->give_up(arena->context, why);
 }
 
-/* The size of the next chunk, with room for so many bytes. */
+/* The size of a chunk after one of the size `before`, with room for so many bytes. */
 static size_t
-next_size(const struct arena *arena, size_t room)
+next_size(size_t before, size_t room)
 {
-	size_t size = 2 * arena->chunks->size;
+	size_t size = 2 * before < CHUNK_MAX ? 2 * before : CHUNK_MAX;
 
-	if (size > CHUNK_MAX)
-		size = CHUNK_MAX;
 	return size > room ? size : room;
 }
 
@@ -93,6 +92,7 @@ reserve(struct arena *arena, size_t size, const char **why)
 {
 	const size_t align = alignof(max_align_t);
 	struct chunk *chunk = arena->chunks;
+	bool fits;
 	size_t room;
 	void *out;
 
@@ -100,13 +100,14 @@ reserve(struct arena *arena, size_t size, const char **why)
 	if (size > arena->limit || arena->used + size > arena->limit)
 		return NULL;
 	room = (size + align - 1) / align * align;
+	fits = chunk->size - chunk->used >= room;
 #ifdef ARENA_DEBUG
 	room = size;
-	chunk = NULL;
+	fits = false;
 #endif
-	if (chunk == NULL || chunk->size - chunk->used < room) {
+	if (!fits) {
 		*why = "out of memory";
-		chunk = chunk_new(next_size(arena, room));
+		chunk = chunk_new(next_size(chunk->size, room));
 		if (chunk == NULL)
 			return NULL;
 		chunk->next = arena->chunks;
