@@ -23,6 +23,17 @@ def test_alerts_use_existing_metrics(api):
     assert named <= set(re.findall(r"^# TYPE (\w+)", metrics, re.M)) and len(named) > 8
 
 
+def test_an_alert_about_errors_leaves_out_readiness(api):
+    """A host that drains answers 503 there, and a few errors on a host that serves little are no outage."""
+    expression, = re.findall(r"alert: BillingErrors\n +expr: (.*)", RULES)
+    series = re.findall(r"billing_requests_total(\{.*?\})?\[5m\]", expression)
+    assert len(series) == 3 and all('route!="/health/ready"' in labels for labels in series)
+    assert "[5m])) > 10 and " in expression
+    api.nobody.get("/health/ready")
+    metrics = api.nobody.get("/metrics").text
+    assert re.search(r'^billing_requests_total\{[^}]*route="/health/ready"', metrics, re.M)
+
+
 def test_every_alert_has_a_time_and_a_severity():
     """The file has nothing but such alerts, and a name only once."""
     rest = ALERT.sub("", RULES)
