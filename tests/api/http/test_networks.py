@@ -120,6 +120,8 @@ def test_metrics_are_open_to_the_addresses_that_are_named(balanced):
     finally:
         shutil.rmtree(place)
         os.kill(nginx, signal.SIGHUP)
+        # Later tests read the metrics from this host.
+        wait_for(lambda: all(allowed("127.0.0.1") for _ in range(8)))
 
 
 def test_all_addresses_of_a_network_share_one_limit(balanced):
