@@ -4,8 +4,8 @@
 -- $8 subject  $9 Stripe's customer  $10 customer that it names  $11 payload  $12 error
 --
 -- The event is due at once: now() could be rounded up to a later millisecond, and the Stripe jobs
--- would not find it. ON CONFLICT DO UPDATE would wait for a process that ends the event. One plain INSERT takes a fifth less of the server's time than one that also
--- looks for a parked event.
+-- would not find it. ON CONFLICT DO UPDATE would wait for a process that ends the event. One plain
+-- INSERT takes a fifth less of the server's time than one that also looks for a parked event.
 
 INSERT INTO stripe_events (event_id, type, livemode, api_version, happened_at, received_at,
   origin, family, subject, stripe_customer_id, customer_hint, payload, state, next_try_at,
