@@ -12,22 +12,31 @@ count_processes(const struct ctl *ctl)
 	       (ctl->billing.mail.configured ? 1 : 0);
 }
 
+/* The processes of billingd on all hosts. Other hosts may have more or fewer than this one. */
+static int64_t
+estimate_all(int64_t processes, const struct server_connections *found)
+{
+	int64_t all = processes * (found->hosts > 1 ? found->hosts : 1);
+
+	return all > found->ours ? all : found->ours;
+}
+
 /* A reload has old and new processes for a time. */
 enum fail
 check_connections(struct doctor *doctor)
 {
 	struct ctl *ctl = doctor->ctl;
-	long long processes = count_processes(ctl), all, allowed, wanted;
+	long long allowed, all, wanted;
 	struct server_connections found;
 
 	if (doctor->facts.pooled)
 		return doctor_ok(doctor, "a connection pooler gives them out");
 	TRY(server_connections_read(ctl->operation.db, &ctl->task, &found));
 	allowed = found.allowed;
-	all = processes * (found.hosts > 1 ? found.hosts : 1);
+	all = estimate_all(count_processes(ctl), &found);
 	wanted =
 	        all + all / 4 + (found.others > OTHER_PROGRAMS ? found.others : OTHER_PROGRAMS);
-	if (all > allowed)
+	if (all > allowed && found.hosts <= 1)
 		return WRONG(doctor,
 		             "PostgreSQL allows %lld connections, and billingd has %lld "
 		             "processes, each with one.",

@@ -48,13 +48,13 @@ static const struct statement statements[] = {
         /* 16 is the first version with reserved_connections. LEAST leaves out what is NULL. */
         [CONNECTIONS] =
                 {"server_connections",
-                 ROWS_WITH(struct server_connections, allowed, hosts, others),
+                 ROWS_WITH(struct server_connections, allowed, hosts, ours, others),
                  .sql = "SELECT LEAST(current_setting('max_connections')::bigint "
                         "  - current_setting('superuser_reserved_connections')::bigint "
                         "  - COALESCE(current_setting('reserved_connections', true)::bigint, "
                         "0), "
                         "  NULLIF(r.rolconnlimit, -1), NULLIF(d.datconnlimit, -1))::bigint "
-                        "AS allowed, a.hosts, "
+                        "AS allowed, a.hosts, a.ours, "
                         "(SELECT COALESCE(sum(numbackends), 0) FROM pg_stat_database)::bigint "
                         "  - a.ours - 1 AS others "
                         "FROM pg_roles r, pg_database d, (SELECT count(*) AS ours, "

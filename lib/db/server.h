@@ -32,6 +32,7 @@ bool server_is_remote(const char *address);
 struct server_connections {
 	int64_t allowed; /* to our role and database, all programs together */
 	int64_t hosts;   /* that billingd is connected from now */
+	int64_t ours;    /* connections of billingd now, those of all hosts together */
 	int64_t others;  /* connections of other programs */
 };
 

@@ -240,6 +240,30 @@ def test_connections(healthy):
     finds(healthy, "connections", "allows 5 connections", "6 processes")
 
 
+def connections_of(scratch, hosts, each):  # noqa: F811 pylint: disable=redefined-outer-name
+    """The check of connections, as if so many hosts had so many processes each."""
+    scratch.sql("DROP VIEW IF EXISTS public.pg_stat_activity; CREATE VIEW public.pg_stat_activity AS "
+                "SELECT current_database() AS datname, 'billingd worker' AS application_name, "
+                f"inet '192.0.2.0' + host AS client_addr FROM generate_series(1, {hosts}) host, "
+                f"generate_series(1, {each})")
+    checks = json.loads(scratch.run("doctor", "--json").stdout)["checks"]
+    return next(check for check in checks if check["check"] == "connections")
+
+
+def test_connections_of_several_hosts(healthy):
+    """Hosts may be of unequal size. Their processes are estimated from those of this host and those that are
+    connected, so that the check only warns."""
+    healthy.cluster.sql(f"ALTER DATABASE {healthy.name} SET search_path = public, pg_catalog")
+    assert connections_of(healthy, 1, 6)["detail"].endswith(" 6 processes")
+    assert connections_of(healthy, 1, 9)["detail"].endswith(" 9 processes")
+    assert connections_of(healthy, 3, 2)["detail"].endswith(" 18 processes")
+    assert connections_of(healthy, 3, 8)["detail"].endswith(" 24 processes")
+    healthy.cluster.sql(f"ALTER DATABASE {healthy.name} CONNECTION LIMIT 17")
+    found = connections_of(healthy, 3, 2)
+    assert found["state"] == "warning" and "allows 17 connections" in found["detail"]
+    assert "18 processes" in found["detail"]
+
+
 def test_the_file_of_published_lists(healthy, tmp_path):
     """A file that lacks the list of the database for a minute is not the one that billingd writes."""
     file = tmp_path / "revocations.jwt"
