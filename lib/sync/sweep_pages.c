@@ -203,6 +203,16 @@ compare_values(struct operation *operation, struct stripe_sweep *sweep,
 	return count;
 }
 
+/* Whether the row is up to date. While a charge is on its way each sweep fetches the subscription: the list does
+ * not show its invoice, and a host of an older version may have missed the payment. */
+static bool
+is_current(struct operation *operation, struct stripe_sweep *sweep,
+           const struct synced_subscription *ours, const struct sold_subscription *theirs)
+{
+	return compare_values(operation, sweep, ours, theirs) == 0 &&
+	       !ours->period_unpaid_from.known;
+}
+
 /* Stores an event of our own, so that the subscription is synced as after one of Stripe's. */
 static enum fail
 repair(struct operation *operation, const struct stripe_sweep *sweep, const char *id,
@@ -255,7 +265,7 @@ compare_subscription(struct operation *operation, struct stripe_sweep *sweep,
 	TRY(stripe_sync_must_wait(operation, theirs, &waits));
 	if (waits)
 		return FAIL_NONE;
-	if (known && compare_values(operation, sweep, &ours, &sold) == 0)
+	if (known && is_current(operation, sweep, &ours, &sold))
 		return FAIL_NONE;
 	TRY(customer_of_stripe(operation, theirs->customer, theirs->id,
 	                       own_customer_id(theirs->customer_id), &customer_id));
@@ -354,7 +364,7 @@ compare_unlisted(struct operation *operation, struct stripe_sweep *sweep,
 	if (!sold_subscription_read(operation, &object, &theirs))
 		return FAIL_NONE;
 	TRY(price_plans_find(operation, PRICES_METADATA, &theirs));
-	if (compare_values(operation, sweep, ours, &theirs) == 0)
+	if (is_current(operation, sweep, ours, &theirs))
 		return FAIL_NONE;
 	return repair(operation, sweep, id, ours->customer_id, SWEEP_EVENT "subscription");
 }

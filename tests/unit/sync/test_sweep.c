@@ -6,6 +6,7 @@
 #include "outbox/enqueue.h"
 #include "payments/invoices.h"
 #include "subscriptions/subscriptions.h"
+#include "sync/inbox.h"
 #include "sync/sweep.h"
 
 static void
@@ -270,6 +271,37 @@ START_TEST(test_pause_that_changed)
 }
 END_TEST
 
+static const char *
+unpaid_periods(void)
+{
+	static const struct statement statement = {
+	        .name = "test_unpaid_periods",
+	        STRIPE_TEXT,
+	        .sql = "SELECT count(period_unpaid_from)::text AS text FROM subscriptions"};
+
+	return stripe_text(&statement, NO_PARAMETERS);
+}
+
+/* The charge of the period was paid, and its event was lost. Stripe's list does not show it. */
+START_TEST(test_charge_that_was_paid)
+{
+	store_synced("sub_1", "active");
+	flow_change("test_unpaid",
+	            "UPDATE subscriptions SET period_unpaid_from = to_timestamp(1739580000) "
+	            "WHERE customer_id = $1 AND stripe_subscription_id = $2",
+	            "sub_1");
+	SCRIPT(BODY("{'data':[" SUBSCRIPTION("active", "price_s") "]}"),
+	       BODY(SUBSCRIPTION("active", "price_s")));
+	ck_assert_int_eq(run(stripe_sweep_run_subscriptions, 1), FAIL_NONE);
+	ck_assert_str_eq(sweep_now("subscriptions"), "part 1 after  found 0, under way");
+	ck_assert_str_eq(events_now(), "sweep.subscription sub_1 sweep pending");
+	ck_assert_str_eq(unpaid_periods(), "1");
+	ck_assert_int_eq(flow_run(stripe_inbox_run), FAIL_NONE);
+	ck_assert_str_eq(unpaid_periods(), "0");
+	asked("GET /v1/subscriptions GET /v1/subscriptions/sub_1");
+}
+END_TEST
+
 static bool
 store_invoice(const char *id, int64_t day, const char *status)
 {
@@ -338,6 +370,7 @@ main(void)
 	tcase_add_test(tcase, test_same);
 	tcase_add_loop_test(tcase, test_parked_cancellation, 0, 2);
 	tcase_add_loop_test(tcase, test_pause_that_changed, 0, 2);
+	tcase_add_test(tcase, test_charge_that_was_paid);
 	tcase_add_test(tcase, test_invoices);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
