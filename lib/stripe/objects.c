@@ -176,15 +176,15 @@ read_latest_invoice(const struct json_view *object, struct stripe_subscription *
 	out->shows_invoice = status != NULL || stripe_id_of(object, "latest_invoice") == NULL;
 	out->invoice_created = moment(object, "latest_invoice.created");
 	out->invoice_waits = text_equal(status, "draft") || text_equal(status, "open");
+	out->invoice_is_of_change = text_equal(
+	        stripe_text_of(object, "latest_invoice.billing_reason"), "subscription_update");
 	if (!text_equal(status, "open"))
 		return;
 	out->due_at = moment(object, "latest_invoice.due_date");
 	if (out->due_at.known)
 		return;
 	out->unpaid_invoice = stripe_id_of(object, "latest_invoice");
-	out->owes_change = out->unpaid_invoice != NULL &&
-	                   text_equal(stripe_text_of(object, "latest_invoice.billing_reason"),
-	                              "subscription_update");
+	out->owes_change = out->unpaid_invoice != NULL && out->invoice_is_of_change;
 }
 
 bool

@@ -59,8 +59,9 @@ struct stripe_subscription {
 	 * else its id. */
 	struct instant due_at;
 	const char *unpaid_invoice;
-	bool shows_invoice; /* the latest invoice was expanded, or there is none */
-	bool invoice_waits; /* it is a draft or open */
+	bool shows_invoice;        /* the latest invoice was expanded, or there is none */
+	bool invoice_waits;        /* it is a draft or open */
+	bool invoice_is_of_change; /* it was made for a change of the subscription */
 	struct instant invoice_created;
 	bool sends_invoices;        /* to be paid later, in place of charging the customer */
 	bool owes_change;           /* that invoice is of a change of the subscription */

@@ -1,6 +1,8 @@
 /* sold_items.c: which parts of Stripe's objects are ours. */
 #include "subscriptions/sold_items.h"
 
+#include <stdlib.h>
+
 #include "base/arena.h"
 #include "base/text.h"
 #include "base/wire.h"
@@ -162,7 +164,19 @@ sold_subscription_complete(struct operation *operation, const struct json_view *
 	return FAIL_NONE;
 }
 
-/* An invoice of a later change does not charge for the period. */
+/* Whether the latest invoice charges for the period that began then. That of a later change does not, but that
+ * of a change that begins a period, as of its interval, is made when the period begins. */
+static bool
+charges_for_period(const struct stripe_subscription *stripe, struct instant begin)
+{
+	const struct instant created = stripe->invoice_created;
+
+	if (!created.known || !begin.known)
+		return false;
+	return stripe->invoice_is_of_change ? llabs(created.ms - begin.ms) < 60 * SECOND_MS
+	                                    : created.ms < begin.ms + DAY_MS;
+}
+
 struct instant
 sold_unpaid_from(const struct sold_subscription *subscription)
 {
@@ -171,10 +185,7 @@ sold_unpaid_from(const struct sold_subscription *subscription)
 	bool waits = text_equal(stripe->status, "active") && stripe->invoice_waits &&
 	             !stripe->sends_invoices && stripe->pause_behavior == NULL;
 
-	return waits && from.known && stripe->invoice_created.known &&
-	                       stripe->invoice_created.ms < from.ms + DAY_MS
-	               ? from
-	               : INSTANT_NONE;
+	return waits && charges_for_period(stripe, from) ? from : INSTANT_NONE;
 }
 
 const char *

@@ -121,6 +121,9 @@ START_TEST(test_unpaid_period)
 	"'price_s'},'current_period_start':1760000000,'current_period_end':1762000000}]},"
 #define AT_START(status)                                                                       \
 	"'latest_invoice':{'id':'in_1','created':1760000060,'status':" status "}"
+#define OF_CHANGE(status, created)                                                             \
+	"'latest_invoice':{'id':'in_1','billing_reason':'subscription_update','created'"       \
+	":" created ",'status':" status "}"
 	static const struct {
 		const char *object;
 		int64_t from;
@@ -145,6 +148,12 @@ START_TEST(test_unpaid_period)
 	        {"'status':'active','latest_invoice':{'id':'in_1','created':1760086400,"
 	         "'status':'open'}",
 	         -1, true},
+	        /* A change soon after the begin has an invoice of its own, unless it begins a period. */
+	        {"'status':'active'," OF_CHANGE("'open'", "1760003600"), -1, true},
+	        {"'status':'active'," OF_CHANGE("'draft'", "1760003600"), -1, true},
+	        {"'status':'active'," OF_CHANGE("'open'", "1759990000"), -1, true},
+	        {"'status':'active'," OF_CHANGE("'open'", "1760000000"), 1760000000, true},
+	        {"'status':'active'," OF_CHANGE("'draft'", "1760000002"), 1760000000, true},
 	        {"'status':'active','latest_invoice':null", -1, true},
 	        {"'status':'active','latest_invoice':'in_1'", -1, false},
 	};
