@@ -296,6 +296,39 @@ START_TEST(test_forget)
 END_TEST
 
 static bool
+begin_and_take(struct operation *process)
+{
+	struct stripe_call call;
+	bool found;
+
+	fine(db_begin(process->db, &task));
+	fine(stripe_call_take(process, &call, &found));
+	return found;
+}
+
+/* A call that is being sent is not deleted, and one that is being deleted is not sent. */
+START_TEST(test_forget_beside_sending)
+{
+	struct operation sender = operation;
+
+	sender.db = database_open(database_url(), 10000, true);
+	(void)plan(STRIPE_CUSTOMER_UPDATE, "cus_1", 0);
+	ck_assert(begin_and_take(&sender));
+	fine(stripe_call_forget(&operation, customer_id));
+	ck_assert_str_eq(calls_now(), "customer_update:pending/0*");
+	db_rollback_to(sender.db, 0);
+	fine(db_begin(operation.db, &task));
+	fine(stripe_call_forget(&operation, customer_id));
+	ck_assert(!begin_and_take(&sender));
+	db_rollback_to(sender.db, 0);
+	fine(db_commit(operation.db, &task));
+	ck_assert(!begin_and_take(&sender));
+	ck_assert_str_eq(calls_now(), "");
+	db_free(sender.db);
+}
+END_TEST
+
+static bool
 is_pending(const char *kind, const char *subject)
 {
 	bool out;
@@ -521,6 +554,7 @@ main(void)
 	tcase_add_test(tcase, test_dismiss);
 	tcase_add_test(tcase, test_drop);
 	tcase_add_test(tcase, test_forget);
+	tcase_add_test(tcase, test_forget_beside_sending);
 	tcase_add_test(tcase, test_is_pending);
 	tcase_add_test(tcase, test_take);
 	tcase_add_test(tcase, test_postpone);
