@@ -47,7 +47,7 @@ static const struct statement statements[] = {
         [TAKE] = {"stripe_sweep_take", ROW,
                   .sql = "SELECT " SWEEP_COLUMNS " FROM stripe_sweeps WHERE name = $1 "
                          "AND (finished_at IS NULL OR finished_at < $2)"},
-        /* One that was made due meanwhile begins anew. */
+        /* Not a sweep that was changed since TAKE read it. */
         [SAVE] = {"stripe_sweep_save",
                   .sql = "UPDATE stripe_sweeps SET since = $2, part = $3::integer, "
                          "after_id = $4, started_at = $5, finished_at = $6, "
@@ -94,23 +94,27 @@ resume(const struct operation *operation, const struct sweep_row *row)
 	return sweep;
 }
 
+/* `*saved` is false when the sweep was changed since TAKE read it. */
 static enum fail
 save(struct operation *operation, const char *name, const struct sweep_row *row,
-     const struct stripe_sweep *sweep)
+     const struct stripe_sweep *sweep, bool *saved)
 {
 	struct task *task = operation->task;
 	struct instant now = INSTANT_MS(operation->now_ms);
+	int64_t changed;
 
-	return db_run(operation->db, task, &statements[SAVE],
-	              PARAMETERS(name, param_time(task, sweep->since),
-	                         param_int(task, sweep->part), sweep->after,
-	                         param_time(task, sweep->started_at),
-	                         sweep->finished ? param_time(task, now) : NULL,
-	                         param_int(task, sweep->differences),
-	                         param_time(task, sweep->finished ? sweep->started_at
-	                                                          : row->complete_to),
-	                         row->version),
-	              NULL);
+	TRY(db_run(operation->db, task, &statements[SAVE],
+	           PARAMETERS(name, param_time(task, sweep->since),
+	                      param_int(task, sweep->part), sweep->after,
+	                      param_time(task, sweep->started_at),
+	                      sweep->finished ? param_time(task, now) : NULL,
+	                      param_int(task, sweep->differences),
+	                      param_time(task, sweep->finished ? sweep->started_at
+	                                                       : row->complete_to),
+	                      row->version),
+	           &changed));
+	*saved = changed > 0;
+	return FAIL_NONE;
 }
 
 enum fail
@@ -123,7 +127,7 @@ stripe_sweep_run(struct operation *operation, const char *name, int64_t every_ms
 	struct sweep_row row;
 	struct stripe_sweep sweep;
 	int64_t locked;
-	bool found;
+	bool found, saved;
 
 	TRY(db_begin(operation->db, task));
 	TRY(db_run(operation->db, task, &statements[LOCK], PARAMETERS(name), &locked));
@@ -136,7 +140,14 @@ stripe_sweep_run(struct operation *operation, const char *name, int64_t every_ms
 	*done = 1;
 	sweep = resume(operation, &row);
 	TRY(step(operation, &sweep));
-	TRY(save(operation, name, &row, &sweep));
+	TRY(save(operation, name, &row, &sweep, &saved));
+	/* The sweep was made due meanwhile, or a host of an older version, which locks the row, did this step.
+	 * Nothing of the step is kept: the next round goes on from the row as it is then. */
+	if (!saved) {
+		*done = 0;
+		db_rollback_to(operation->db, 0);
+		return FAIL_NONE;
+	}
 	if (sweep.finished)
 		log_line(LOG_LEVEL_INFO, "compared with Stripe", LOG_S("what", name),
 		         LOG_I("differences", sweep.differences));

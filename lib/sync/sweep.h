@@ -12,7 +12,8 @@
 extern const struct statement_list stripe_sweep_statements;
 
 /* Runs a step of the sweep of that name when it is due (`every_ms` after the last) or under
- * way, in a transaction of its own; `*done` is 1 if it was. */
+ * way, in a transaction of its own; `*done` is 1 if it was. When the sweep was changed meanwhile,
+ * nothing of the step is kept, and `*done` is 0. */
 enum fail stripe_sweep_run(struct operation *operation, const char *name, int64_t every_ms,
                            enum fail (*step)(struct operation *operation,
                                              struct stripe_sweep *sweep),

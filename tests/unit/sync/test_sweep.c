@@ -178,25 +178,63 @@ START_TEST(test_other_account)
 }
 END_TEST
 
-/* A sweep that is made due while Stripe is asked begins anew. */
+/* Changes the row of the sweeps as another process does while Stripe is asked. */
 static void
-make_due(void)
+change_meanwhile(const char *change)
 {
 	struct db *other = database_open(database_url(), 10000, false);
 
-	database_script(other, &task,
-	                "UPDATE stripe_sweeps SET started_at = NULL, finished_at = NULL");
+	world.on_ask = NULL;
+	database_script(other, &task, change);
 	db_free(other);
 }
 
+static void
+make_due(void)
+{
+	change_meanwhile("UPDATE stripe_sweeps SET started_at = NULL, finished_at = NULL");
+}
+
+/* A host of an older version does the same step; it locks the row, not the name. */
+static void
+do_step(void)
+{
+	change_meanwhile("UPDATE stripe_sweeps SET started_at = now(), part = 1 "
+	                 "WHERE name = 'subscriptions'");
+}
+
+/* A step during which the sweep is changed keeps nothing. The next round goes on from the row. */
+START_TEST(test_changed_meanwhile)
+{
+	static const struct {
+		void (*change)(void);
+		const char *left;
+	} changes[] = {{make_due, "part 0 after  found 0, new"},
+	               {do_step, "part 1 after  found 0, under way"}};
+
+	store_synced("sub_1", "active");
+	SCRIPT(BODY("{'data':[" SUBSCRIPTION("past_due", "price_s") "]}"));
+	world.on_ask = changes[_i].change;
+	ck_assert_int_eq(run(stripe_sweep_run_subscriptions, 0), FAIL_NONE);
+	ck_assert_str_eq(sweep_now("subscriptions"), changes[_i].left);
+	ck_assert_str_eq(events_now(), "");
+}
+END_TEST
+
+/* A sweep that was made due meanwhile does its first step again, once. */
 START_TEST(test_made_due_meanwhile)
 {
 	store_synced("sub_1", "active");
-	SCRIPT(BODY("{'data':[" SUBSCRIPTION("past_due", "price_s") "]}"));
+	SCRIPT(BODY("{'data':[" SUBSCRIPTION("past_due", "price_s") "]}"),
+	       BODY("{'data':[" SUBSCRIPTION("past_due", "price_s") "]}"));
 	world.on_ask = make_due;
+	ck_assert_int_eq(run(stripe_sweep_run_subscriptions, 0), FAIL_NONE);
 	ck_assert_int_eq(run(stripe_sweep_run_subscriptions, 1), FAIL_NONE);
-	ck_assert_str_eq(sweep_now("subscriptions"), "part 0 after  found 0, new");
+	ck_assert_str_eq(sweep_now("subscriptions"), "part 1 after  found 1, under way");
 	ck_assert_str_eq(events_now(), "sweep.subscription sub_1 sweep pending");
+	ck_assert_int_eq(run(stripe_sweep_run_subscriptions, 1), FAIL_NONE);
+	ck_assert_int_eq(run(stripe_sweep_run_subscriptions, 0), FAIL_NONE);
+	asked("GET /v1/subscriptions GET /v1/subscriptions");
 }
 END_TEST
 
@@ -366,6 +404,7 @@ main(void)
 	tcase_add_test(tcase, test_subscriptions);
 	tcase_add_loop_test(tcase, test_no_list, 0, 5);
 	tcase_add_test(tcase, test_other_account);
+	tcase_add_loop_test(tcase, test_changed_meanwhile, 0, 2);
 	tcase_add_test(tcase, test_made_due_meanwhile);
 	tcase_add_test(tcase, test_same);
 	tcase_add_loop_test(tcase, test_parked_cancellation, 0, 2);
