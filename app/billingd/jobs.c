@@ -240,14 +240,24 @@ run_round(struct runner *runner, const struct child *child, const sigset_t *open
 	db_sleep(api->db, finished ? runner->jobs->round_ms : 0, open_signals);
 }
 
+/* The database answers: the first round may take long, and must not look like an outage meanwhile. */
+static void
+begin_rounds(const struct runner *runner, struct task *task)
+{
+	struct instant now;
+
+	if (db_clock(runner->api->db, task, &now) != FAIL_NONE)
+		task_clear(task);
+	else if (runner->jobs == &local_jobs)
+		metrics_set(runner->api->metrics, METRIC_DATABASE_UP, 1);
+}
+
 static void
 run_rounds(struct runner *runner, const struct child *child, const sigset_t *open_signals)
 {
 	struct task task = {.arena = runner->arena};
-	struct instant now;
 
-	if (db_clock(runner->api->db, &task, &now) != FAIL_NONE)
-		task_clear(&task);
+	begin_rounds(runner, &task);
 	/* Work that arrives during the first round starts the second one at once. */
 	listen_for_work(runner, &task);
 	arena_reset(runner->arena);

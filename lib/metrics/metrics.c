@@ -109,7 +109,7 @@ static const struct {
                  "Refused uses of operators' keys beyond those that are recorded each day."},
         [METRIC_DATABASE_UP] = {"billing_database_up", "gauge",
                                 "1 when the database answered the last round of the local "
-                                "jobs."},
+                                "jobs, or their start."},
         [METRIC_JOBS_LAST_RUN] = {"billing_jobs_last_run_seconds", "gauge",
                                   "When the process of the local jobs last finished a "
                                   "round in which the database answered."},

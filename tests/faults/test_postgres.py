@@ -92,7 +92,8 @@ def test_restarts_under_load(stack, postgres, rng, report, number):
 def test_an_outage_shows_in_the_figures(stack, postgres):
     """The host says that the database is away, and no round counts that has not reached it. Each job logs one
     line a minute."""
-    wait_for(lambda: figures(stack)["billing_database_up"] == 1)
+    wait_for(lambda: figures(stack)["billing_jobs_last_run_seconds"] > 0)
+    assert figures(stack)["billing_database_up"] == 1
     tail = LogTail(stack)
     postgres.end(FAST)
     wait_for(lambda: figures(stack)["billing_database_up"] == 0)

@@ -130,6 +130,20 @@ def test_a_full_queue_does_not_keep_old_workers_running(stack, rng, report):
         assert daemon.stop() == 0
 
 
+def test_a_long_first_round_is_no_outage(stack):
+    """The figures say that the database answers before the first round of the jobs has ended."""
+    daemon = Daemon(stack, DB_STATEMENT_TIMEOUT_MS=14000)
+    try:
+        with Session(stack) as session:
+            # A job waits for each of them.
+            session.run("LOCK TABLE sessions, idempotency_keys, webhook_deliveries")
+            daemon.start()
+            wait_for(lambda: figures(stack)["billing_database_up"] == 1)
+            assert figures(stack)["billing_jobs_last_run_seconds"] == 0
+    finally:
+        daemon.stop()
+
+
 @pytest.fixture(scope="module")
 def daemon(stack):
     """A billingd whose configuration the tests may break."""
