@@ -23,9 +23,11 @@ static const struct column columns[] = COLUMNS(
 	"request, state, attempts::bigint AS attempts, created_at, result_id, error"
 #define ROW ROWS_OF(struct stripe_call, columns)
 
-/* A call in work is locked so until the transaction ends. A lock of the row would give the transaction an id
- * while it waits for Stripe, and readers of the log of events stop at the oldest open id. The same
- * expression is in call_forget.sql. */
+/* A call in work is locked so until the transaction ends. A lock of the row would give the
+ * transaction an id while it waits for Stripe, and readers of the log of events stop at the oldest
+ * open id. During an update an older program, which locks the row alone, may take a call that is in
+ * work; this is harmless, as both send the same Idempotency-Key, and a refusal or a retry changes
+ * only a call that is pending. The same expression is in call_forget.sql. */
 #define CALL_LOCK(id) "hashtextextended('stripe-call:' || " id ", 0)"
 
 enum {
