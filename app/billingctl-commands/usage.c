@@ -84,6 +84,10 @@ static const struct ctl_option plans_diff_options[] = {
         {0},
 };
 
+#define SHORT_LICENCE                                                                          \
+	"While the payment of a period is on its way, a bundle's licence may last only\n"      \
+	"days: stderr says so, and when it ends. Issue another one when it is paid.\n"
+
 const struct command usage_commands[] = {
         {"license", "issue", "[CUSTOMER]", run_license_issue,
          CTL_DATABASE | CTL_CHANGES | CTL_KEYS,
@@ -95,13 +99,15 @@ const struct command usage_commands[] = {
                  "date.\n"
                  "With --request it issues a licence bound to the instance in the request\n"
                  "file, and writes a bundle (see license export). The instance is activated\n"
-                 "until that licence ends. Each request is answered once.\n" ONE_CUSTOMER,
+                 "until that licence ends. Each request is answered once.\n" SHORT_LICENCE
+                         ONE_CUSTOMER,
          .options = license_issue_options},
         {"license", "export", "CUSTOMER", run_license_export, CTL_DATABASE | CTL_KEYS,
          .example = "license export cust_466f4f1fc32a163337ba6375d30a656f --out carry.json",
          .summary = "Write licence, keys and revocation list to one file",
          .details =
-                 "For an instance without a network: billing-agent import FILE.\n" ONE_CUSTOMER,
+                 "For an instance without a network: billing-agent import FILE.\n" SHORT_LICENCE
+                         ONE_CUSTOMER,
          .options = out_options},
         {"license", "verify", "FILE|-", run_license_verify, CTL_NOTHING,
          .example = "license verify acme.jwt",

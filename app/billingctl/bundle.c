@@ -1,6 +1,7 @@
 /* bundle.c: billingctl license export, license issue --request and usage import, for instances without a
  * network. */
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -35,14 +36,34 @@ write_bundle(struct ctl *ctl, const char *license, const char *revocations)
 	return json.text.data;
 }
 
-static enum fail export(struct ctl *ctl, const struct issued_license *license) {
+/* Says that the licence ends soon although more is sold: a machine without a network asks for no other one. */
+static enum fail
+note_payment(struct ctl *ctl, const char *customer_id, const struct issued_license *license)
+{
+	struct license_view view = {0};
+	char end[CLOCK_TEXT_SIZE];
+
+	TRY(license_view_read(&ctl->operation, NULL, customer_id, &view));
+	if (!license_awaits_payment(&ctl->operation, &view))
+		return FAIL_NONE;
+	clock_format(license->expires_at.ms, end);
+	fprintf(stderr,
+	        "billingctl: the payment of the period is on its way: this licence ends at %s; "
+	        "issue another one when it is paid\n",
+	        end);
+	return FAIL_NONE;
+}
+
+static enum fail export(struct ctl *ctl, const char *customer_id,
+                        const struct issued_license *license) {
 	struct stored_list list; int64_t lists;
 
 	/* The local jobs may not have signed the last change yet. */
 	TRY(revocation_list_run(&ctl->operation, &lists));
 	TRY(revocation_list_current(&ctl->operation, &list));
-	return output_write(ctl, ctl_option(ctl, "--out"),
-	                    write_bundle(ctl, license->token, list.token));
+	TRY(output_write(ctl, ctl_option(ctl, "--out"),
+	                 write_bundle(ctl, license->token, list.token)));
+	return note_payment(ctl, customer_id, license);
 }
 
 enum fail
@@ -54,7 +75,7 @@ run_license_export(struct ctl *ctl)
 
 	TRY(ctl_customer_id(ctl, &customer_id));
 	TRY(license_current(&ctl->operation, customer_id, &license, &subscription));
-	return export(ctl, &license);
+	return export(ctl, customer_id, &license);
 }
 
 /* The customer of the argument, or of the request; both must not differ. */
@@ -85,7 +106,7 @@ ctl_answer_request(struct ctl *ctl, const char *path)
 	TRY(license_request_read(&ctl->task, text, &request));
 	TRY(find_customer(ctl, &request, &customer_id));
 	TRY(license_request_answer(&ctl->operation, customer_id, &request, &license));
-	return export(ctl, &license);
+	return export(ctl, customer_id, &license);
 }
 
 static const char *

@@ -156,6 +156,16 @@ license_mint(struct operation *operation, const struct customer *customer,
 	return mint(operation, customer, subscription, terms, newest, reason, NULL, out);
 }
 
+bool
+license_awaits_payment(const struct operation *operation, const struct license_view *view)
+{
+	struct subscription paid = view->subscription;
+
+	paid.period_unpaid_from = INSTANT_NONE;
+	return license_end(operation, &view->subscription, &view->terms).ms <
+	       license_end(operation, &paid, &view->terms).ms;
+}
+
 int64_t
 license_in_use_max(const struct operation *operation)
 {

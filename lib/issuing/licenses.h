@@ -61,6 +61,9 @@ enum fail license_current(struct operation *operation, const char *customer_id,
                           struct issued_license *out,
                           struct subscription *subscription) MUST_CHECK;
 
+/* Whether a licence that is issued now ends sooner because the payment of the period is on its way. */
+bool license_awaits_payment(const struct operation *operation, const struct license_view *view);
+
 /* The most licences of a customer that may be in use: one for each day of a licence's life, as issued
  * to one that asks every day, and a hundred more, as issued after changes. */
 int64_t license_in_use_max(const struct operation *operation);

@@ -344,6 +344,9 @@ def test_paid_through_while_the_payment_is_on_its_way(strict):
     def expires():
         settled(strict, customer.id)
         return claims_at(strict, fetch(strict.api, customer))["exp"]
+
+    def note_of_bundle():
+        return strict.billingctl("license", "export", customer.id, "--out", strict.run_dir / "bundle").stderr
     _, invoice, _, end = period()
     assert invoice["status"] == "paid" and expires() == end + 3 * DAY
     strict.stripe.card(invoice["customer"], "bounces")
@@ -351,8 +354,10 @@ def test_paid_through_while_the_payment_is_on_its_way(strict):
     status, invoice, start, end = period()
     assert (status, invoice["status"]) == ("active", "open") and expires() == start + 3 * DAY
     before = fetch(strict.api, customer)
+    ends = datetime.datetime.fromtimestamp(start + 3 * DAY, datetime.timezone.utc)
+    assert f"this licence ends at {ends:%Y-%m-%dT%H:%M:%S}" in note_of_bundle()
     strict.stripe.pay(invoice["id"], card="good")
-    assert expires() == end + 3 * DAY
+    assert expires() == end + 3 * DAY and "on its way" not in note_of_bundle()
     # A customer that keeps the licence of the time between is not locked out.
     answer = strict.api.nobody.post("/api/licenses/verify", {"license": before})
     assert expect(answer, 200)["data"]["exp"] == start + 3 * DAY

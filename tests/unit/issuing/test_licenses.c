@@ -96,6 +96,15 @@ START_TEST(test_changed)
 }
 END_TEST
 
+static bool
+awaits_payment(void)
+{
+	struct license_view view = {0};
+
+	fine(license_view_read(&operation, NULL, customer_id, &view));
+	return license_awaits_payment(&operation, &view);
+}
+
 /* A charge that is on its way bounds a licence that follows the paid period, and no other; once it is paid,
  * the next request has a licence of the whole period. */
 START_TEST(test_payment_on_its_way)
@@ -116,6 +125,7 @@ START_TEST(test_payment_on_its_way)
 	       "");
 	bounded = current();
 	ck_assert(bounded.fresh == billing.policy.paid_through);
+	ck_assert(awaits_payment() == billing.policy.paid_through);
 	ck_assert_str_eq(current().jti, bounded.jti);
 	if (billing.policy.paid_through) {
 		ck_assert_str_eq(bounded.reason, "changed");
@@ -125,7 +135,7 @@ START_TEST(test_payment_on_its_way)
 	}
 	change(SUBSCRIPTION "period_unpaid_from = NULL WHERE customer_id = ", "");
 	license = current();
-	ck_assert(license.fresh == billing.policy.paid_through);
+	ck_assert(license.fresh == billing.policy.paid_through && !awaits_payment());
 	if (billing.policy.paid_through)
 		ck_assert_int_eq(license.expires_at.ms / SECOND_MS, end);
 	ck_assert_int_eq(check(bounded.token, &(const char *){NULL}), LICENSE_VALID);
