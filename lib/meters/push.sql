@@ -5,7 +5,9 @@
 --
 -- The id follows from the customer, the day and the meter, from the sum that was pushed before, and from how
 -- often that sum was reached before. So a restored database, which has forgotten what it sent, sends it
--- again under the identifier that Stripe knows.
+-- again under the identifier that Stripe knows. The number n counts rows too that never reached Stripe: after
+-- a restore to the moment between a push and its sending, use may still be sent under another identifier,
+-- which the nightly comparison with Stripe reports.
 
 WITH before AS (
   SELECT COALESCE(sum(value) FILTER (WHERE state IN ('pending', 'sent', 'parked')), 0) AS pushed,
