@@ -22,13 +22,12 @@ enum {
 	PRUNE,
 	FORGET,
 	IS_PENDING,
-	CANCELLATION,
+	CANCELLATION_IS_OPEN,
 	HAS_PENDING,
 	HAS_NEWER,
 	NEWEST
 };
 
-extern const char outbox_call_cancellation_sql[]; /* call_cancellation.sql */
 extern const char outbox_call_retry_parked_sql[]; /* call_retry_parked.sql */
 extern const char outbox_call_forget_sql[];       /* call_forget.sql */
 
@@ -61,9 +60,14 @@ static const struct statement statements[] = {
                 {"stripe_call_is_pending",
                  .sql = "SELECT FROM stripe_calls WHERE subject = $1 AND state = 'pending' "
                         "AND kind = COALESCE($2, kind) LIMIT 1"},
-        [CANCELLATION] = {"stripe_call_cancellation",
-                          ROWS_WITH(struct stripe_cancellation, pending, parked),
-                          .sql = outbox_call_cancellation_sql},
+        /* No index by subject has the parked calls. A single snapshot sees a call that is parked, or sent
+         * again, meanwhile. */
+        [CANCELLATION_IS_OPEN] =
+                {"stripe_call_cancellation_is_open",
+                 .sql = "SELECT WHERE EXISTS (SELECT FROM stripe_calls WHERE subject = $1 "
+                        "  AND kind = 'subscription_cancel' AND state = 'pending') "
+                        "OR EXISTS (SELECT FROM stripe_calls WHERE subject = $1 "
+                        "  AND kind = 'subscription_cancel' AND state = 'parked')"},
         [HAS_PENDING] = {"stripe_call_has_pending",
                          .sql = "SELECT FROM stripe_calls WHERE customer_id = $1 "
                                 "AND state = 'pending' AND kind = $2 LIMIT 1"},
@@ -161,13 +165,10 @@ stripe_call_is_pending(struct operation *operation, const char *kind, const char
 }
 
 enum fail
-stripe_call_cancellation(struct operation *operation, const char *stripe_subscription_id,
-                         struct stripe_cancellation *out)
+stripe_call_cancellation_is_open(struct operation *operation,
+                                 const char *stripe_subscription_id, bool *out)
 {
-	bool found;
-
-	return db_row(operation->db, operation->task, &statements[CANCELLATION],
-	              PARAMETERS(stripe_subscription_id), out, &found);
+	return exists(operation, CANCELLATION_IS_OPEN, PARAMETERS(stripe_subscription_id), out);
 }
 
 enum fail

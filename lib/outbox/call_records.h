@@ -40,14 +40,11 @@ enum fail stripe_call_forget(struct operation *operation, const char *customer_i
 enum fail stripe_call_is_pending(struct operation *operation, const char *kind,
                                  const char *subject, bool *out) MUST_CHECK;
 
-/* The cancellations of a subscription that Stripe has not carried out. */
-struct stripe_cancellation {
-	bool pending;
-	bool parked; /* an operator sends it again or dismisses it */
-};
-enum fail stripe_call_cancellation(struct operation *operation,
-                                   const char *stripe_subscription_id,
-                                   struct stripe_cancellation *out) MUST_CHECK;
+/* Whether a cancellation of the subscription is pending, or parked until an operator sends it again or
+ * dismisses it. Reads all parked calls. */
+enum fail stripe_call_cancellation_is_open(struct operation *operation,
+                                           const char *stripe_subscription_id,
+                                           bool *out) MUST_CHECK;
 
 /* Whether the customer has a pending call of that kind, about whichever object. */
 enum fail stripe_call_has_pending(struct operation *operation, const char *kind,

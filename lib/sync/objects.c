@@ -85,20 +85,12 @@ store_unknown(struct operation *operation, const char *customer_id,
 
 enum fail
 stripe_sync_must_wait(struct operation *operation, const struct stripe_subscription *theirs,
-                      bool *out)
+                      const struct synced_subscription *ours, bool *out)
 {
-	struct stripe_cancellation cancellation;
-	struct synced_subscription ours;
-	bool known;
-
-	TRY(stripe_call_cancellation(operation, theirs->id, &cancellation));
-	*out = cancellation.pending;
-	if (cancellation.pending || !cancellation.parked ||
-	    stripe_status_is_final(theirs->status))
-		return FAIL_NONE;
-	TRY(subscription_sync_find(operation, theirs->id, &ours, &known));
-	*out = !known || stripe_status_is_final(ours.status);
-	return FAIL_NONE;
+	if (stripe_status_is_final(theirs->status) ||
+	    (ours != NULL && !stripe_status_is_final(ours->status)))
+		return stripe_call_is_pending(operation, STRIPE_CANCEL, theirs->id, out);
+	return stripe_call_cancellation_is_open(operation, theirs->id, out);
 }
 
 enum fail
@@ -107,7 +99,7 @@ stripe_sync_store_subscription(struct operation *operation, const struct json_vi
                                enum sync_result *out)
 {
 	struct sold_subscription subscription;
-	struct synced_subscription before;
+	struct synced_subscription ours;
 	const struct stripe_subscription *stripe = &subscription.stripe;
 	bool known, changed, deleted, waits;
 	const char *named;
@@ -120,7 +112,7 @@ stripe_sync_store_subscription(struct operation *operation, const struct json_vi
 	                     &subscription));
 	if (*customer_id != NULL && stripe->contract_id != NULL)
 		TRY(contract_link(operation, *customer_id, stripe->contract_id, stripe->id));
-	TRY(subscription_sync_find(operation, stripe->id, &before, &known));
+	TRY(subscription_sync_find(operation, stripe->id, &ours, &known));
 	*out = SYNC_FOREIGN;
 	if (!known && subscription.plan == NULL)
 		return store_unknown(operation, *customer_id, &subscription, out);
@@ -131,7 +123,8 @@ stripe_sync_store_subscription(struct operation *operation, const struct json_vi
 	/* A cancellation may have been enqueued during the fetch; that locks the customer
 	 * too. */
 	TRY(customer_lock(operation, *customer_id, &deleted));
-	TRY(stripe_sync_must_wait(operation, stripe, &waits));
+	TRY(subscription_sync_find(operation, stripe->id, &ours, &known));
+	TRY(stripe_sync_must_wait(operation, stripe, known ? &ours : NULL, &waits));
 	*out = SYNC_WAITS;
 	if (waits)
 		return FAIL_NONE;

@@ -10,6 +10,7 @@
 #include "operation/operation.h"
 #include "stripe/client.h"
 #include "stripe/objects.h"
+#include "subscriptions/subscriptions.h"
 
 /* The outcome of syncing an object. */
 enum sync_result {
@@ -57,9 +58,10 @@ enum fail stripe_sync_bought(struct operation *operation, const char *stripe_cus
 
 /* Whether `theirs` must not be stored, because Stripe has not carried out a cancellation of ours: it is
  * pending, or it is parked while the subscription has ended here and not at Stripe. Otherwise access
- * that was revoked would come back. */
+ * that was revoked would come back. `ours` is our row of it, or NULL. */
 enum fail stripe_sync_must_wait(struct operation *operation,
-                                const struct stripe_subscription *theirs, bool *out) MUST_CHECK;
+                                const struct stripe_subscription *theirs,
+                                const struct synced_subscription *ours, bool *out) MUST_CHECK;
 
 /* Stores a subscription that has just been fetched. The caller has locked it. */
 enum fail stripe_sync_store_subscription(struct operation *operation,

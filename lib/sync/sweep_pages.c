@@ -262,7 +262,7 @@ compare_subscription(struct operation *operation, struct stripe_sweep *sweep,
 	*id = theirs->id;
 	TRY(price_plans_find(operation, PRICES_METADATA, &sold));
 	TRY(subscription_sync_find(operation, theirs->id, &ours, &known));
-	TRY(stripe_sync_must_wait(operation, theirs, &waits));
+	TRY(stripe_sync_must_wait(operation, theirs, known ? &ours : NULL, &waits));
 	if (waits)
 		return FAIL_NONE;
 	if (known && is_current(operation, sweep, &ours, &sold))
