@@ -3,6 +3,7 @@
 -- leaves nothing to do. Deliveries that others store do not wait for the lock.
 --
 -- $1 endpoint  $2 now  $3 the most pending rows that it may have  $4 the most of a customer that were never sent
+-- $5 the most events that are read
 --
 -- The cursor passes further events of a customer: they are its backlog, which backlog.sql copies.
 
@@ -14,9 +15,10 @@ waiting AS MATERIALIZED (
   SELECT customer_id, attempts FROM webhook_deliveries
   WHERE endpoint_id = $1 AND state = 'pending' LIMIT $3::bigint),
 
--- Failed ones wait for their next attempt and keep nothing busy.
+-- Failed ones wait for their next attempt and keep nothing busy, but with them a customer has three shares at most.
 share AS MATERIALIZED (
-  SELECT customer_id, count(*) AS taken FROM waiting WHERE attempts = 0 GROUP BY customer_id),
+  SELECT customer_id, least($4::bigint - count(*) FILTER (WHERE attempts = 0), 3 * $4::bigint - count(*)) AS room
+  FROM waiting GROUP BY customer_id),
 
 -- With the inner limit the planner knows that few rows are read.
 log AS MATERIALIZED (
@@ -25,14 +27,14 @@ log AS MATERIALIZED (
   FROM endpoint e CROSS JOIN LATERAL (
     SELECT position, number, event_id, type, created_at, customer_id FROM events
     WHERE (position, number) > (e.position, e.number) AND position < (SELECT event_horizon())
-    ORDER BY position, number LIMIT 500) AS v
+    ORDER BY position, number LIMIT $5::bigint) AS v
   WHERE (SELECT count(*) FROM waiting) < $3::bigint),
 
 judged AS MATERIALIZED (
   SELECT l.position, l.number, l.event_id, l.type, l.created_at, l.customer_id, l.is_wanted,
-    l.is_wanted AND l.customer_id IS NOT NULL AND (b.customer_id IS NOT NULL OR COALESCE(s.taken, 0)
-      + count(*) FILTER (WHERE l.is_wanted) OVER (PARTITION BY l.customer_id ORDER BY l.position, l.number)
-      > $4::bigint) AS is_left
+    l.is_wanted AND l.customer_id IS NOT NULL AND (b.customer_id IS NOT NULL
+      OR count(*) FILTER (WHERE l.is_wanted) OVER (PARTITION BY l.customer_id ORDER BY l.position, l.number)
+      > COALESCE(s.room, $4::bigint)) AS is_left
   FROM log l LEFT JOIN share s ON s.customer_id = l.customer_id
   LEFT JOIN webhook_backlogs b ON b.endpoint_id = $1 AND b.customer_id = l.customer_id),
 

@@ -10,8 +10,8 @@
 
 enum { KEEP_DAYS = 30 };
 
-/* Customers with a backlog that one step looks at. */
-enum { BACKLOGS_AT_ONCE = 20 };
+/* Events of the log that one step reads, and customers with a backlog that it looks at. */
+enum { EVENTS_AT_ONCE = 500, BACKLOGS_AT_ONCE = 20 };
 
 struct fed {
 	int64_t events;
@@ -148,7 +148,7 @@ webhook_sendable_endpoints(struct operation *operation, const struct webhook_sen
 }
 
 enum fail
-webhook_feed(struct operation *operation, const char *endpoint_id, int64_t *events)
+webhook_feed(struct operation *operation, const char *endpoint_id, int64_t *events, bool *more)
 {
 	struct task *task = operation->task;
 	struct fed fed = {0}, later = {0};
@@ -158,11 +158,13 @@ webhook_feed(struct operation *operation, const char *endpoint_id, int64_t *even
 	bool found;
 
 	TRY(db_row(operation->db, task, &statements[FEED],
-	           PARAMETERS(endpoint_id, now, most, share), &fed, &found));
+	           PARAMETERS(endpoint_id, now, most, share, param_int(task, EVENTS_AT_ONCE)),
+	           &fed, &found));
 	TRY(db_row(operation->db, task, &statements[FEED_BACKLOGS],
 	           PARAMETERS(endpoint_id, now, most, share, param_int(task, BACKLOGS_AT_ONCE)),
 	           &later, &found));
 	*events = fed.events + later.events;
+	*more = fed.events == EVENTS_AT_ONCE;
 	return FAIL_NONE;
 }
 

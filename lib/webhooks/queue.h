@@ -35,9 +35,10 @@ enum fail webhook_sendable_endpoints(struct operation *operation,
                                      size_t *count) MUST_CHECK;
 
 /* Copies the next events for the endpoint. Of a customer with very many events some wait, so that those of
- * others do not. `*events` counts those that it has read. */
-enum fail webhook_feed(struct operation *operation, const char *endpoint_id,
-                       int64_t *events) MUST_CHECK;
+ * others do not. `*events` counts those that it has read; `*more`: the cursor has passed as many as one step
+ * reads, and more may lie behind it. */
+enum fail webhook_feed(struct operation *operation, const char *endpoint_id, int64_t *events,
+                       bool *more) MUST_CHECK;
 
 /* A delivery that this process has taken. */
 struct webhook_taken {

@@ -48,6 +48,7 @@ struct webhook_sender {
 	struct lanes lanes;
 	struct outcomes outcomes;
 	size_t running;
+	bool has_more_events; /* an endpoint can be fed again at once */
 };
 
 struct webhook_sender *
@@ -136,11 +137,13 @@ feed(struct webhook_sender *sender, struct operation *operation)
 	for (size_t i = 0; i < LANES_MAX; i++) {
 		struct lane *lane = &sender->lanes.items[i];
 		int64_t events = 0;
+		bool more;
 
 		if (!lane->can_send || !lane->has_new_events)
 			continue;
-		TRY(webhook_feed(operation, lane->endpoint_id, &events));
+		TRY(webhook_feed(operation, lane->endpoint_id, &events, &more));
 		lane->may_be_due = lane->may_be_due || events > 0;
+		sender->has_more_events = sender->has_more_events || more;
 	}
 	return FAIL_NONE;
 }
@@ -169,8 +172,10 @@ look(struct webhook_sender *sender, struct operation *operation)
 	const struct webhook_sendable *endpoints;
 	size_t count;
 
-	if (sender->running > 0 && clock_monotonic_us() < sender->look_due_us)
+	if (sender->running > 0 && !sender->has_more_events &&
+	    clock_monotonic_us() < sender->look_due_us)
 		return FAIL_NONE;
+	sender->has_more_events = false;
 	sender->look_due_us = clock_monotonic_us() + look_us;
 	TRY(webhook_sendable_endpoints(operation, &endpoints, &count));
 	TRY(open_keys_of(sender, operation, endpoints, count));
@@ -325,8 +330,10 @@ webhook_send_run(struct operation *operation, int64_t *done)
 		TRY(take(sender, operation));
 		for (size_t i = 0; i < LANES_MAX; i++)
 			start_lane(sender, operation, &sender->lanes.items[i]);
+	} else {
+		sender->has_more_events = false;
 	}
-	*done = (int64_t)(sender->running + sender->outcomes.count);
+	*done = (int64_t)(sender->running + sender->outcomes.count) + sender->has_more_events;
 	return FAIL_NONE;
 }
 

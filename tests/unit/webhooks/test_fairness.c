@@ -7,9 +7,12 @@
 #include "webhooks/endpoints.h"
 #include "webhooks/known_keys.h"
 #include "webhooks/queue.h"
+#include "webhooks/sender.h"
 
 #define SQL(...) arena_printf(task.arena, __VA_ARGS__)
 #define DELIVER "UPDATE webhook_deliveries SET state = 'delivered' WHERE state = 'pending' AND "
+
+#define FAIL_ALL "UPDATE webhook_deliveries SET attempts = 1 WHERE state = 'pending'"
 
 enum { OTHERS = 6, STEPS = 60, FEEDERS = 3, ROUNDS = 60 };
 
@@ -82,9 +85,10 @@ static int64_t
 feed(void)
 {
 	int64_t events = -1;
+	bool more;
 
 	operation.now_ms++;
-	fine(webhook_feed(&operation, endpoint.endpoint_id, &events));
+	fine(webhook_feed(&operation, endpoint.endpoint_id, &events, &more));
 	return events;
 }
 
@@ -171,7 +175,166 @@ START_TEST(test_others_do_not_wait)
 }
 END_TEST
 
-/* Customers with a backlog take turns, and leave half of the room to others. */
+/* Adds rows of no customer that failed. */
+static void
+fail_others(int64_t count)
+{
+	script(SQL(
+	        "INSERT INTO webhook_deliveries (endpoint_id, event_id, type, event_at, state, "
+	        "attempts, due_at, created_at) SELECT '%s', gen_random_uuid(), "
+	        "'customer.updated', now(), 'pending', 1, now() + interval '1 day', now() "
+	        "FROM generate_series(1, %lld)",
+	        endpoint.endpoint_id, (long long)count));
+}
+
+/* Events of all customers in turn, which leave a backlog of each; all that is copied is delivered. */
+static void
+make_backlogs(int64_t count)
+{
+	script(SQL("SELECT event_add('customer.updated', c.customer_id, now(), '{}') FROM "
+	           "(SELECT i, customer_id FROM generate_series(1, %lld) i, (VALUES ('%s'), "
+	           "('%s'), ('%s'), ('%s'), ('%s'), ('%s')) v (customer_id) ORDER BY i, "
+	           "customer_id) c",
+	           (long long)(WEBHOOK_CUSTOMER_MAX + count), customers[0], customers[1],
+	           customers[2], customers[3], customers[4], customers[5]));
+	for (int i = 0; i < 3; i++)
+		(void)feed();
+	ck_assert_int_eq(number("SELECT count(*) FROM webhook_backlogs"), OTHERS);
+	script(DELIVER "true");
+}
+
+/* Failed rows, which may wait for a day, do not stop backlogs; these leave half of what room is left. */
+START_TEST(test_failed_rows_stop_no_backlog)
+{
+	fail_others(WEBHOOK_PENDING_MAX / 2);
+	happen(customer_id, WEBHOOK_CUSTOMER_MAX + 50);
+	(void)feed();
+	ck_assert_int_eq(pending(customer_id), WEBHOOK_CUSTOMER_MAX);
+	script(DELIVER "attempts = 0");
+	ck_assert_int_eq(feed(), 50);
+	ck_assert_int_eq(pending(customer_id), 50);
+	script(DELIVER "true");
+	make_backlogs(WEBHOOK_CUSTOMER_MAX);
+	fail_others(WEBHOOK_PENDING_MAX / 2);
+	for (int i = 0; i < 3; i++)
+		(void)feed();
+	ck_assert_int_eq(
+	        number("SELECT count(*) FROM webhook_deliveries WHERE state = 'pending'"),
+	        WEBHOOK_PENDING_MAX * 3 / 4);
+	drain();
+	check_all(customer_id);
+	check_all(customers[0]);
+}
+END_TEST
+
+/* A customer whose events fail always does not fill the endpoint. */
+START_TEST(test_failing_customer_is_bounded)
+{
+	for (int i = 0; i < 12; i++) {
+		happen(customer_id, WEBHOOK_CUSTOMER_MAX);
+		(void)feed();
+		script(FAIL_ALL);
+	}
+	ck_assert_int_eq(pending(customer_id), 3 * WEBHOOK_CUSTOMER_MAX);
+	happen(customers[0], 1);
+	(void)feed();
+	ck_assert_int_eq(pending(customers[0]), 1);
+	/* The backlog goes on as some end. */
+	script(SQL(DELIVER "event_id IN (SELECT event_id FROM webhook_deliveries WHERE "
+	                   "customer_id = '%s' LIMIT 40)",
+	           customer_id));
+	ck_assert_int_eq(feed(), 40);
+	ck_assert_int_eq(pending(customer_id), 3 * WEBHOOK_CUSTOMER_MAX);
+	ck_assert_int_eq(feed(), 0);
+	drain();
+	check_all(customer_id);
+	check_all(customers[0]);
+}
+END_TEST
+
+/* The rows of the log that a connection has read in its transaction. */
+static int64_t
+log_rows_read(struct db *db)
+{
+	return database_number(db, &task,
+	                       "SELECT COALESCE(sum(seq_tup_read + idx_tup_fetch), 0)::bigint "
+	                       "FROM pg_stat_xact_user_tables WHERE relname ~ '^events'");
+}
+
+/* With room for fewer rows than there are backlogs, the customers take turns, and no more events are read than
+ * there is room for. */
+START_TEST(test_turns_with_little_room)
+{
+	make_backlogs(50);
+	fail_others(WEBHOOK_PENDING_MAX - 4);
+	for (int i = 0; i < OTHERS; i++) {
+		ck_assert_int_eq(feed(), 2);
+		ck_assert_int_eq(number("SELECT count(*) FROM webhook_deliveries "
+		                        "WHERE state = 'pending' AND attempts = 0"),
+		                 2);
+		script(DELIVER "attempts = 0");
+	}
+	for (int i = 0; i < OTHERS; i++)
+		ck_assert_int_eq(number(SQL("SELECT count(*) FROM webhook_deliveries "
+		                            "WHERE customer_id = '%s'",
+		                            customers[i])),
+		                 WEBHOOK_CUSTOMER_MAX + 2);
+	drain();
+	for (int i = 0; i < OTHERS; i++)
+		check_all(customers[i]);
+	check_order();
+}
+END_TEST
+
+START_TEST(test_reads_no_more_than_room)
+{
+	struct db *shared = operation.db;
+	int64_t before;
+
+	make_backlogs(50);
+	fail_others(WEBHOOK_PENDING_MAX - 4);
+	operation.db = database_open(database_url(), 10000, false);
+	fine(db_begin(operation.db, &task));
+	database_script(operation.db, &task,
+	                "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; "
+	                "SET LOCAL enable_sort = off");
+	before = log_rows_read(operation.db);
+	ck_assert_int_eq(feed(), 2);
+	ck_assert_int_le(log_rows_read(operation.db) - before, 10 * OTHERS);
+	db_rollback_to(operation.db, 0);
+	db_free(operation.db);
+	operation.db = shared;
+	drain();
+}
+END_TEST
+
+/* The process does not pause while the cursor passes a customer's events, and pauses when nothing moves. */
+START_TEST(test_cursor_passes_without_pauses)
+{
+	int64_t done = 1;
+	int steps = 0;
+
+	script("UPDATE webhook_endpoints SET paused_until = now() + interval '1 hour'");
+	operation.webhooks = webhook_sender_new(
+	        &(struct webhook_sender_options){.keys_dir = folder, .allowed = ""});
+	ck_assert_ptr_nonnull(operation.webhooks);
+	happen(customer_id, WEBHOOK_PENDING_MAX + 200);
+	happen(customers[0], 1);
+	for (; done > 0; steps++) {
+		ck_assert_int_lt(steps, 10);
+		operation.now_ms = clock_now_ms();
+		fine(webhook_send_run(&operation, &done));
+	}
+	ck_assert_int_eq(pending(customers[0]), 1);
+	ck_assert_int_eq(pending(customer_id), WEBHOOK_CUSTOMER_MAX);
+	fine(webhook_send_run(&operation, &done));
+	ck_assert_int_eq(done, 0);
+	webhook_sender_end(operation.webhooks, &operation);
+	operation.webhooks = NULL;
+}
+END_TEST
+
+/* Customers with a backlog take turns, and leave half of the room to others that failed rows leave. */
 START_TEST(test_backlogs_take_turns)
 {
 	for (int i = 0; i < OTHERS; i++)
@@ -184,8 +347,9 @@ START_TEST(test_backlogs_take_turns)
 	for (int i = 0; i < 10; i++)
 		(void)feed();
 	ck_assert_int_eq(
-	        number("SELECT count(*) FROM webhook_deliveries WHERE state = 'pending'"),
-	        WEBHOOK_PENDING_MAX / 2);
+	        number("SELECT count(*) FROM webhook_deliveries WHERE state = 'pending' "
+	               "AND attempts = 0"),
+	        (WEBHOOK_PENDING_MAX - WEBHOOK_CUSTOMER_MAX) / 2);
 	for (int i = 0; i < OTHERS; i++)
 		ck_assert_int_ge(pending(customers[i]), 60);
 	drain();
@@ -258,8 +422,10 @@ run_feeder(void *argument)
 
 	for (int i = 0; i < ROUNDS && feeder->kind == FAIL_NONE; i++) {
 		int64_t events;
+		bool more;
 
-		feeder->kind = webhook_feed(&feeder->operation, endpoint.endpoint_id, &events);
+		feeder->kind =
+		        webhook_feed(&feeder->operation, endpoint.endpoint_id, &events, &more);
 	}
 	return NULL;
 }
@@ -304,6 +470,11 @@ main(void)
 	tcase_add_unchecked_fixture(tcase, fixture_make_keys, fixture_release_keys);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, test_others_do_not_wait);
+	tcase_add_test(tcase, test_failed_rows_stop_no_backlog);
+	tcase_add_test(tcase, test_failing_customer_is_bounded);
+	tcase_add_test(tcase, test_turns_with_little_room);
+	tcase_add_test(tcase, test_reads_no_more_than_room);
+	tcase_add_test(tcase, test_cursor_passes_without_pauses);
 	tcase_add_test(tcase, test_backlogs_take_turns);
 	tcase_add_test(tcase, test_random_steps);
 	tcase_add_test(tcase, test_several_processes);

@@ -331,6 +331,7 @@ START_TEST(test_feed_beside_a_replay)
 	struct operation other = operation;
 	struct webhook_delivery delivery;
 	int64_t events = 0;
+	bool more;
 
 	begin(ACTS({ACT_ANSWER, OK_ANSWER}));
 	happen();
@@ -338,7 +339,7 @@ START_TEST(test_feed_beside_a_replay)
 	other.db = database_open(database_url(), 10000, true);
 	fine(db_begin(other.db, &task));
 	fine(webhook_test(&other, endpoint.endpoint_id, &delivery));
-	fine(webhook_feed(&operation, endpoint.endpoint_id, &events));
+	fine(webhook_feed(&operation, endpoint.endpoint_id, &events, &more));
 	ck_assert_int_ge(events, 1);
 	db_rollback_to(other.db, 0);
 	db_free(other.db);
