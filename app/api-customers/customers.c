@@ -1,6 +1,5 @@
 /* customers.c: sign-up and the customers' records. */
 #include "accounts/accounts.h"
-#include "accounts/public_sign_ups.h"
 #include "api/handlers.h"
 #include "api/render.h"
 #include "api/share.h"
@@ -69,7 +68,7 @@ post_customer(struct call *call)
 	struct json_out json = answer_begin(call, 4096);
 
 	if (call->caller.kind == CALLER_NOBODY && call->api->trusted_actor == NULL) {
-		TRY(public_sign_up_admit(operation, input->email));
+		made.is_public = true;
 		operation->before_signing = share_sign;
 		operation->signing_context = call;
 	}

@@ -3,6 +3,7 @@
 #include "accounts/accounts.h"
 
 #include "accounts/erasure.h"
+#include "accounts/public_sign_ups.h"
 #include "base/arena.h"
 #include "base/random.h"
 #include "billing/audit.h"
@@ -71,6 +72,20 @@ prepare(struct operation *operation, const char *email, const char *company_name
 	             &out->key);
 }
 
+/* Signs the licence. A public sign-up is judged before, and counted after. */
+static enum fail
+sign(struct operation *operation, const char *email_key, const struct sign_up *made,
+     const struct subscription *subscription, struct issued_license *out)
+{
+	if (made->is_public)
+		TRY(public_sign_up_judge(operation, email_key));
+	if (operation->before_signing != NULL)
+		TRY(operation->before_signing(operation->signing_context));
+	TRY(license_mint(operation, &made->customer, subscription,
+	                 &(struct entitlement_terms){0}, INSTANT_NONE, "sign_up", out));
+	return made->is_public ? public_sign_up_count(operation) : FAIL_NONE;
+}
+
 enum fail
 account_sign_up(struct operation *operation, const char *email, const char *company_name,
                 struct sign_up *out)
@@ -85,10 +100,7 @@ account_sign_up(struct operation *operation, const char *email, const char *comp
 
 	TRY(customer_keys_read(task, email, company_name, &keys));
 	prepare(operation, email, company_name, out, subscription);
-	if (operation->before_signing != NULL)
-		TRY(operation->before_signing(operation->signing_context));
-	TRY(license_mint(operation, &out->customer, subscription,
-	                 &(struct entitlement_terms){0}, INSTANT_NONE, "sign_up", license));
+	TRY(sign(operation, keys.address.key, out, subscription, license));
 	TRY(db_row(operation->db, task, &statements[SIGN_UP],
 	           PARAMETERS(out->customer.customer_id, email, company_name,
 	                      param_time(task, out->customer.created_at), subscription->plan,

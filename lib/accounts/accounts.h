@@ -6,9 +6,10 @@
 
 extern const struct statement_list account_statements;
 
-/* The rows of a sign-up. Subscription and licence are NULL when this e-mail address had its
- * trial before. */
+/* The rows of a sign-up. The caller sets is_public: it is without a key of an operator. Subscription and licence
+ * are NULL when this e-mail address had its trial before. */
 struct sign_up {
+	bool is_public;
 	struct customer customer;
 	const struct subscription *subscription;
 	const struct issued_license *license;
@@ -16,7 +17,7 @@ struct sign_up {
 };
 
 /* Creates customer, trial, licence, key and audit entry in one statement. FAIL_CONFLICT
- * "customer_exists". */
+ * "customer_exists"; for a public one FAIL_LIMITED "too_many_sign_ups". */
 enum fail account_sign_up(struct operation *operation, const char *email,
                           const char *company_name, struct sign_up *out) MUST_CHECK;
 

@@ -1,19 +1,23 @@
 /* public_sign_ups.c: judges sign-ups without a key of an operator before they cost much. */
 #include "accounts/public_sign_ups.h"
 
-#include "billing/address.h"
 #include "billing/customers.h"
 
 struct known {
 	bool taken;
+	bool is_full;
 };
 
-enum { TAKEN, COUNT };
+enum { KNOWN, COUNT };
 
 static const struct statement statements[] = {
-        [TAKEN] = {"public_sign_up_taken", ROWS_WITH(struct known, taken),
+        [KNOWN] = {"public_sign_up_known", ROWS_WITH(struct known, taken, is_full),
                    .sql = "SELECT EXISTS (SELECT FROM customers WHERE email_key = $1 "
-                          "AND deleted_at IS NULL) AS taken"},
+                          "AND deleted_at IS NULL) AS taken, "
+                          "EXISTS (SELECT FROM sign_up_counts AS c, "
+                          "date_trunc('hour', $2::timestamptz, 'UTC') AS present "
+                          "WHERE c.sign_ups >= $3::bigint "
+                          "AND c.hour IN (present, present + interval '1 hour')) AS is_full"},
         /* A request of an hour that has just ended counts for the new one. A later hour is the
          * mistake of a clock. */
         [COUNT] = {"public_sign_up_count",
@@ -46,18 +50,27 @@ fail_until_next_hour(struct operation *operation)
 }
 
 enum fail
-public_sign_up_admit(struct operation *operation, const char *email)
+public_sign_up_judge(struct operation *operation, const char *email_key)
 {
 	struct task *task = operation->task;
-	const char *key;
-	struct known known = {false};
-	int64_t counted;
+	struct known known = {0};
 	bool found;
 
-	TRY(address_key(task, email, &key));
-	TRY(db_row(operation->db, task, &statements[TAKEN], PARAMETERS(key), &known, &found));
+	TRY(db_row(operation->db, task, &statements[KNOWN],
+	           PARAMETERS(email_key, param_now(operation),
+	                      param_int(task, operation->billing->policy.sign_ups_per_hour)),
+	           &known, &found));
 	if (known.taken)
 		return fail_customer_exists(task);
+	return known.is_full ? fail_until_next_hour(operation) : FAIL_NONE;
+}
+
+enum fail
+public_sign_up_count(struct operation *operation)
+{
+	struct task *task = operation->task;
+	int64_t counted;
+
 	TRY(db_run(operation->db, task, &statements[COUNT],
 	           PARAMETERS(param_now(operation),
 	                      param_int(task, operation->billing->policy.sign_ups_per_hour)),

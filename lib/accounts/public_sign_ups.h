@@ -5,7 +5,10 @@
 
 extern const struct statement_list public_sign_up_statements;
 
-/* Counts the sign-up, in a statement of its own. FAIL_CONFLICT "customer_exists" when the address is a
- * customer's, which counts nothing; FAIL_LIMITED "too_many_sign_ups", until the next hour, beyond the policy's
- * sign_ups_per_hour. */
-enum fail public_sign_up_admit(struct operation *operation, const char *email) MUST_CHECK;
+/* Before a licence is signed: FAIL_CONFLICT "customer_exists" when the address is a customer's; FAIL_LIMITED
+ * "too_many_sign_ups", until the next hour, beyond the policy's sign_ups_per_hour. Counts nothing. */
+enum fail public_sign_up_judge(struct operation *operation, const char *email_key) MUST_CHECK;
+
+/* Counts the sign-up, after its licence is signed: the count's row stays locked until the caller's transaction
+ * ends. FAIL_LIMITED as above. */
+enum fail public_sign_up_count(struct operation *operation) MUST_CHECK;

@@ -19,7 +19,16 @@ setup(void)
 static bool
 admit(const char *email)
 {
-	enum fail kind = public_sign_up_admit(&operation, email);
+	enum fail kind = public_sign_up_judge(&operation, email);
+
+	/* Sign-ups that come at once are judged before the others are counted. */
+	ck_assert_int_eq(public_sign_up_judge(&operation, email), kind);
+	if (kind == FAIL_LIMITED) {
+		task_clear(&task);
+		ck_assert_int_eq(public_sign_up_count(&operation), FAIL_LIMITED);
+	} else {
+		kind = public_sign_up_count(&operation);
+	}
 
 	if (kind == FAIL_NONE)
 		return true;
@@ -52,10 +61,13 @@ END_TEST
 START_TEST(test_an_address_that_is_taken)
 {
 	const char *email = signed_up.customer.email;
+	struct sign_up out = {.is_public = true};
 
-	refused(public_sign_up_admit(&operation, email), FAIL_CONFLICT, "customer_exists");
+	refused(account_sign_up(&operation, email, NULL, &out), FAIL_CONFLICT,
+	        "customer_exists");
 	email = arena_printf(task.arena, "A%s", email + 1);
-	refused(public_sign_up_admit(&operation, email), FAIL_CONFLICT, "customer_exists");
+	refused(account_sign_up(&operation, email, NULL, &out), FAIL_CONFLICT,
+	        "customer_exists");
 	ck_assert_int_eq(count_of(COUNTED, ""), 0);
 }
 END_TEST
@@ -67,10 +79,10 @@ refuse_to_sign(void *context)
 	return task_fail(&task, FAIL_UNAVAILABLE, "busy", "Many licences are signed.");
 }
 
-/* The bound of workers that sign holds for sign-ups too. */
+/* The bound of workers that sign holds for sign-ups too. One that it refuses is not counted. */
 START_TEST(test_signing_is_bounded)
 {
-	struct sign_up out;
+	struct sign_up out = {.is_public = true};
 	int asked = 0;
 
 	operation.before_signing = refuse_to_sign;
@@ -78,6 +90,10 @@ START_TEST(test_signing_is_bounded)
 	refused(account_sign_up(&operation, "new@example.org", NULL, &out), FAIL_UNAVAILABLE,
 	        "busy");
 	ck_assert_int_eq(asked, 1);
+	ck_assert_int_eq(count_of(COUNTED, ""), 0);
+	operation.before_signing = NULL;
+	fine(account_sign_up(&operation, "new@example.org", NULL, &out));
+	ck_assert_int_eq(count_of(COUNTED, ""), 1);
 }
 END_TEST
 

@@ -125,7 +125,7 @@ sign_up(const char *name)
 	const char *mail = arena_printf(task.arena, "%s%s@example.com", name,
 	                                random_id(task.arena, "", 8));
 	int before = atomic_load(&relay.trips);
-	struct sign_up made;
+	struct sign_up made = {0};
 
 	fine(account_sign_up(&operation, mail, "Acme", &made));
 	return atomic_load(&relay.trips) - before;

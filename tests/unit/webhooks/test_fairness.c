@@ -50,7 +50,7 @@ setup(void)
 	own = database_open(database_url(), 10000, false);
 	folder = suite_folder(task.arena);
 	for (int i = 0; i < OTHERS; i++) {
-		struct sign_up made;
+		struct sign_up made = {0};
 
 		fine(account_sign_up(&operation,
 		                     arena_printf(task.arena, "%s@example.com",
