@@ -3,7 +3,6 @@
 -- leaves nothing to do. Deliveries that others store do not wait for the lock.
 --
 -- $1 endpoint  $2 now  $3 the most pending rows that it may have  $4 the most of a customer that were never sent
--- $5 the most events that are read
 --
 -- The cursor passes further events of a customer: they are its backlog, which backlog.sql copies.
 
@@ -27,7 +26,7 @@ log AS MATERIALIZED (
   FROM endpoint e CROSS JOIN LATERAL (
     SELECT position, number, event_id, type, created_at, customer_id FROM events
     WHERE (position, number) > (e.position, e.number) AND position < (SELECT event_horizon())
-    ORDER BY position, number LIMIT $5::bigint) AS v
+    ORDER BY position, number LIMIT 500) AS v
   WHERE (SELECT count(*) FROM waiting) < $3::bigint),
 
 judged AS MATERIALIZED (

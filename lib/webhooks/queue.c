@@ -10,7 +10,8 @@
 
 enum { KEEP_DAYS = 30 };
 
-/* Events of the log that one step reads, and customers with a backlog that it looks at. */
+/* Events of the log that one step reads (feed.sql has the number), and customers with a backlog that it looks
+ * at. */
 enum { EVENTS_AT_ONCE = 500, BACKLOGS_AT_ONCE = 20 };
 
 struct fed {
@@ -158,8 +159,7 @@ webhook_feed(struct operation *operation, const char *endpoint_id, int64_t *even
 	bool found;
 
 	TRY(db_row(operation->db, task, &statements[FEED],
-	           PARAMETERS(endpoint_id, now, most, share, param_int(task, EVENTS_AT_ONCE)),
-	           &fed, &found));
+	           PARAMETERS(endpoint_id, now, most, share), &fed, &found));
 	TRY(db_row(operation->db, task, &statements[FEED_BACKLOGS],
 	           PARAMETERS(endpoint_id, now, most, share, param_int(task, BACKLOGS_AT_ONCE)),
 	           &later, &found));
