@@ -15,10 +15,11 @@
 #include <openssl/crypto.h>
 
 /* A chunk has twice the size of the one before. Most requests, and what a process keeps, fit into the first. */
+enum { CHUNK_MAX = 64 * 1024 };
 #ifdef ARENA_DEBUG
-enum { FIRST_CHUNK = 0, CHUNK_MAX = 0 };
+enum { FIRST_CHUNK = 0 };
 #else
-enum { FIRST_CHUNK = 16 * 1024, CHUNK_MAX = 64 * 1024 };
+enum { FIRST_CHUNK = 16 * 1024 };
 #endif
 
 /* A run of memory. bytes[0, used) are allocated, bytes[used, size) is zero. */
@@ -92,8 +93,8 @@ reserve(struct arena *arena, size_t size, const char **why)
 {
 	const size_t align = alignof(max_align_t);
 	struct chunk *chunk = arena->chunks;
+	size_t room, grown;
 	bool fits;
-	size_t room;
 	void *out;
 
 	*why = "arena limit reached";
@@ -101,13 +102,14 @@ reserve(struct arena *arena, size_t size, const char **why)
 		return NULL;
 	room = (size + align - 1) / align * align;
 	fits = chunk->size - chunk->used >= room;
+	grown = next_size(chunk->size, room);
 #ifdef ARENA_DEBUG
-	room = size;
+	room = grown = size;
 	fits = false;
 #endif
 	if (!fits) {
 		*why = "out of memory";
-		chunk = chunk_new(next_size(chunk->size, room));
+		chunk = chunk_new(grown);
 		if (chunk == NULL)
 			return NULL;
 		chunk->next = arena->chunks;
