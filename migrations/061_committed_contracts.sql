@@ -1,8 +1,9 @@
--- 061_committed_contracts.sql: a contract that Stripe bills is committed until an earlier end is set than its own.
+-- 061_committed_contracts.sql: a contract that Stripe bills counts as committed until somebody ends it early.
 
--- As migration 37 has it, but for `ends`: Stripe's cancel_at is the end of such a contract from its creation on,
--- without the part of a second. One that lies before it is the end that somebody has set. Where cancel_at counts,
--- lib/analytics/counts.sql has the same condition; the index subscriptions_scheduled_ends has all rows of it.
+-- revenue_at() of migration 37, with another rule for `ends`. Stripe's cancel_at of a contract is the contract's own
+-- end from its creation on, in whole seconds. Only a cancel_at before that end means that somebody has ended the
+-- contract early. lib/analytics/counts.sql has the same condition. Every row that meets it is in the index
+-- subscriptions_scheduled_ends.
 CREATE OR REPLACE FUNCTION revenue_at(customer text, moment timestamptz)
     RETURNS TABLE (currency text, mrr numeric, committed numeric, plan text, subscription_id bigint)
     LANGUAGE sql STABLE AS $$
