@@ -9,7 +9,8 @@ import uuid
 
 import pytest
 from chaos.postgres import Postgres
-from chaos.standby import NO_STANDBY, assert_refused, create, name_standby, waiting
+from chaos.standby import (NO_STANDBY, accepted, assert_refused, create, name_standby,
+                           standby_is_back, waiting)
 from support import usage
 from support.stack import wait_for, within
 
@@ -22,7 +23,7 @@ def postgres(stack):
     """The PostgreSQL server. It waits for no standby after the test."""
     server = Postgres(stack)
     yield server
-    name_standby(stack, server, NO_STANDBY)
+    standby_is_back(stack, server)
 
 
 def test_changes_are_refused_and_reading_goes_on(stack, postgres, report):
@@ -51,7 +52,7 @@ def test_changes_are_refused_and_reading_goes_on(stack, postgres, report):
     wait_for(lambda: waiting(postgres) == 0)
     report(refused=len(changes), waited_for_the_standby_at_once=most, seconds=f"{took:.1f}")
     name_standby(stack, postgres, NO_STANDBY)
-    assert create(stack).status_code == 201
+    assert accepted(lambda: create(stack)).status_code == 201
 
 
 def test_operators_learn_of_it(stack, postgres):
@@ -100,7 +101,7 @@ def test_a_replay_waits_for_the_standby(stack, postgres):
     for _ in range(6):
         assert_refused(create(stack, **made))
     name_standby(stack, postgres, NO_STANDBY)
-    answer = create(stack, **made)
+    answer = accepted(lambda: create(stack, **made))
     assert answer.status_code == 201 and answer.headers["Idempotent-Replayed"] == "true"
 
 
@@ -121,8 +122,8 @@ def test_a_duplicate_report_waits_for_the_standby(stack, postgres):
         assert_refused(send())
         assert_refused(send_batch())
     name_standby(stack, postgres, NO_STANDBY)
-    assert send().status_code == 200
-    assert send_batch().json()["duplicates"] == 1
+    assert accepted(send).status_code == 200
+    assert accepted(send_batch).json()["duplicates"] == 1
 
 
 def test_a_read_only_database_is_not_ready(stack, postgres):

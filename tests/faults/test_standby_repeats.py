@@ -6,9 +6,8 @@ import json
 
 import pytest
 from chaos.postgres import Postgres
-from chaos.standby import NO_STANDBY, assert_refused, name_standby
+from chaos.standby import NO_STANDBY, accepted, assert_refused, name_standby, standby_is_back
 from support.payments import event
-from support.stack import wait_for
 from support.webhook import signed
 
 STACK = {"stripe": True, "WORKERS": 1, "STRIPE_WORKERS": 1, "DB_STATEMENT_TIMEOUT_MS": 500}
@@ -67,7 +66,7 @@ def postgres(stack):
     """The PostgreSQL server. It waits for no standby after the test."""
     server = Postgres(stack)
     yield server
-    name_standby(stack, server, NO_STANDBY)
+    standby_is_back(stack, server)
 
 
 @pytest.mark.parametrize("change, first, second", CHANGES,
@@ -79,7 +78,7 @@ def test_a_repeated_request_waits_for_the_standby(stack, postgres, change, first
     for _ in range(2):
         assert_refused(send())
     name_standby(stack, postgres, NO_STANDBY)
-    wait_for(lambda: send().status_code == second)
+    assert accepted(send).status_code == second
 
 
 def test_a_repeated_command_waits_for_the_standby(stack, postgres):

@@ -1,5 +1,7 @@
 """A synchronous standby that PostgreSQL's commits wait for, and that does not exist."""
 
+import os
+import signal
 import uuid
 
 from support.stack import wait_for
@@ -14,8 +16,26 @@ def name_standby(stack, postgres, name):
     wait_for(lambda: postgres.super_sql("SHOW synchronous_standby_names") == name, every=0.01)
     if name != NO_STANDBY:
         wait_for(postgres.commits_wait)
-    else:
-        wait_for(lambda: len({create(stack).status_code for _ in range(6)} | {201}) == 1)
+
+
+def accepted(send):
+    """The first answer that is no refusal. Each worker learns by itself that no standby is to be
+    waited for any more, within a second."""
+    answers = []
+
+    def attempt():
+        answers.append(send())
+        return answers[-1].status_code != 503
+    wait_for(attempt)
+    return answers[-1]
+
+
+def standby_is_back(stack, postgres):
+    """No commit waits for a standby, and no process of billingd remembers that one did: each is new."""
+    name_standby(stack, postgres, NO_STANDBY)
+    master, *children = stack.pids()
+    os.kill(master, signal.SIGHUP)
+    wait_for(lambda: not set(children) & set(stack.pids()))
 
 
 def create(stack, key=None, email=None):
