@@ -1,5 +1,5 @@
 """The reference servers: the service's busiest endpoints on Go's net/http with pgx, on Node's http with
-pg, and on Express with pg and jsonwebtoken (tests/bench/reference), behind the reference nginx. They run the service's own statements on
+pg, and on Express with pg and jose (tests/bench/reference), behind the reference nginx. They run the service's own statements on
 its database, authenticate, check their input and log, so that the ratios compare like with like."""
 
 import dataclasses
@@ -60,7 +60,7 @@ def _node(name, packages, framework=""):
 
 def prepare(out):
     """The reference servers, compiled; those that cannot run here say why."""
-    return [_go(out), _node("Node", ["pg"]), _node("Express", ["pg", "express", "jsonwebtoken"], "express")]
+    return [_go(out), _node("Node", ["pg"]), _node("Express", ["pg", "express", "jose"], "express")]
 
 
 class Peers:

@@ -1,5 +1,5 @@
 // server.js: the service's busiest endpoints on Node's http and pg, for comparison; with
-// FRAMEWORK=express on Express and jsonwebtoken. It runs the service's own statements on the service's
+// FRAMEWORK=express on Express and jose. It runs the service's own statements on the service's
 // database, authenticates, checks its input and logs.
 //
 // LISTEN: Unix socket. DATABASE_URL. STATEMENTS: file with "<name> NUL <SQL> NUL ...".
@@ -28,7 +28,7 @@ class Failure extends Error {
     }
 }
 
-let pool, statements, privateKey, jsonwebtoken;
+let pool, statements, privateKey, jose;
 const counts = new Map();
 
 // Parameters that the statement got since this program was written are NULL.
@@ -92,11 +92,12 @@ function claimsOf(row, customer, jti, now) {
     };
 }
 
-function sign(row, customer) {
+async function sign(row, customer) {
     const jti = "lic_" + crypto.randomBytes(16).toString("hex");
     const claims = claimsOf(row, customer, jti, Math.floor(Date.now() / 1000));
-    if (jsonwebtoken)
-        return [jti, jsonwebtoken.sign(claims, privateKey, { algorithm: "RS256", keyid: "reference" })];
+    if (jose)
+        return [jti, await new jose.SignJWT(claims).setProtectedHeader({ alg: "RS256", kid: "reference" })
+            .sign(privateKey)];
     const header = '{"alg":"RS256","typ":"license+jwt","kid":"reference"}';
     const text = Buffer.from(header).toString("base64url") + "." + Buffer.from(JSON.stringify(claims)).toString("base64url");
     const signature = crypto.sign("RSA-SHA256", Buffer.from(text), privateKey);
@@ -115,7 +116,7 @@ async function license(request, url) {
         .update(JSON.stringify(claimsOf(row, customer, "", 0))).digest();
     let token = row["newest.token"];
     if (!token) {
-        const [jti, made] = sign(row, customer);
+        const [jti, made] = await sign(row, customer);
         const now = new Date();
         const end = new Date(now.getTime() + 365 * 86400000);
         const told = { jti, kid: "reference", reason: "first", plan: row["subscription.plan"], issued_at: now,
@@ -225,7 +226,7 @@ function onExpress() {
         handler(request, new URL(request.originalUrl, "http://localhost"))
             .then(([status, found]) => response.status(status).json(found)).catch(next);
 
-    jsonwebtoken = require("jsonwebtoken");
+    jose = require("jose");
     app.use((request, response, next) => {
         const start = Date.now();
         response.on("finish", () => log(start, request, request.path, response.statusCode));
