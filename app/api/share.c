@@ -1,4 +1,5 @@
-/* share.c: how many workers of a pool one customer may keep busy, and how many may sign. */
+/* share.c: how many workers of a pool one customer may keep busy, and how many all requests of a
+ * group. */
 #include "api/share.h"
 
 #include <errno.h>
@@ -8,7 +9,9 @@
 
 #include "api/caller.h"
 #include "api/replay.h"
+#include "base/clock.h"
 #include "base/random.h"
+#include "billing/access.h"
 
 /* Requests wait for a worker at least so long when all workers are busy for longer than a moment.
  * A burst of short requests is not refused. */
@@ -17,6 +20,10 @@ enum { WAITED_MS = 250 };
 /* A burst of requests for new licences is spread over a time by the number refused in this time: so
  * many of them for each second, which one core signs in less. */
 enum { REFUSALS_MS = 10000, REFUSALS_PER_SECOND = 500, RETRY_MAX_S = 60 };
+
+/* Stripe counts as slow for this time after a payment request that took long. A payment request that is
+ * refused meanwhile may come again after some seconds, when another one may have ended. */
+enum { SLOW_US = 60 * 1000 * 1000, SLOW_RETRY_S = 5 };
 
 /* The customer on whose account the request goes. */
 static const char *
@@ -61,11 +68,19 @@ count_others(struct share *share, const struct share_slot *own)
 	return count;
 }
 
+/* At least one. */
+static size_t
+half_of(const struct call *call)
+{
+	size_t workers = call->api->pool_workers;
+
+	return workers < 2 ? 1 : workers / 2;
+}
+
 static enum fail
 judge(struct call *call, size_t others)
 {
 	struct task *task = &call->request->task;
-	size_t half = call->api->pool_workers / 2;
 
 	if (call->route->pool == POOL_STRIPE)
 		return others == 0 ? FAIL_NONE
@@ -74,11 +89,68 @@ judge(struct call *call, size_t others)
 		                                                    : "operation_in_progress",
 		                               "Another payment request of this customer is "
 		                               "being answered at this moment; try again.");
-	if (call->request->waited_ms < WAITED_MS || others < (half == 0 ? 1 : half))
+	if (call->request->waited_ms < WAITED_MS || others < half_of(call))
 		return FAIL_NONE;
 	return task_fail(
 	        task, FAIL_LIMITED, "rate_limited",
 	        "Too many requests of this customer run at the same time; try again soon.");
+}
+
+/* The other workers that serve a request of the group. */
+static size_t
+count_group(struct share *share, const struct share_slot *own, enum share_group group)
+{
+	size_t count = 0;
+
+	for (struct share_slot *slot = share->slots; slot < share->slots + SHARE_SLOTS; slot++)
+		if (slot != own && atomic_load(&slot->group) == (int)group &&
+		    is_alive(atomic_load(&slot->worker)))
+			count++;
+	return count;
+}
+
+static bool
+is_slow(struct share *share)
+{
+	return clock_monotonic_us() < atomic_load(&share->slow_until_us);
+}
+
+static enum fail
+caller_pays(struct call *call, bool *pays)
+{
+	struct operation *operation = &call->operation;
+	const struct subscription *newest;
+
+	TRY(subscription_newest(operation, call->caller.key.customer_id, &newest));
+	*pays = newest != NULL &&
+	        access_is_paid(newest, &operation->billing->policy, operation->now_ms);
+	return FAIL_NONE;
+}
+
+/* The statement that finds whether the customer pays runs only while Stripe is slow. Requests that began
+ * before that are not in the group; they end within STRIPE_DEADLINE_MS. */
+static enum fail
+judge_unpaid(struct call *call, struct share_slot *own)
+{
+	struct share *share = call->api->share;
+	struct task *task = &call->request->task;
+	bool pays;
+
+	if (call->route->pool != POOL_STRIPE || call->api->pool_workers < 2 ||
+	    call->caller.kind != CALLER_CUSTOMER || !is_slow(share))
+		return FAIL_NONE;
+	TRY(caller_pays(call, &pays));
+	if (pays)
+		return FAIL_NONE;
+	atomic_store(&own->group, GROUP_UNPAID);
+	if (count_group(share, own, GROUP_UNPAID) < half_of(call))
+		return FAIL_NONE;
+	atomic_store(&own->group, GROUP_NONE);
+	(void)task_fail(
+	        task, FAIL_UNAVAILABLE, "busy",
+	        "Stripe is slow and many payment requests wait for it; try again soon.");
+	task->failure.retry_after_s = SLOW_RETRY_S;
+	return FAIL_UNAVAILABLE;
 }
 
 enum fail
@@ -91,22 +163,13 @@ share_enter(struct call *call)
 	if (share == NULL || customer_id == NULL)
 		return FAIL_NONE;
 	own = &share->slots[call->api->share_slot];
+	/* The slot may be that of a worker that was killed. */
+	atomic_store(&own->group, GROUP_NONE);
 	atomic_store(&own->worker, getpid());
 	atomic_store(&own->ticket, atomic_fetch_add(&share->tickets, 1));
 	atomic_store(&own->customer, mark_of(customer_id, call->route->pool));
-	return judge(call, count_others(share, own));
-}
-
-static size_t
-count_signing(struct share *share, const struct share_slot *own)
-{
-	size_t count = 0;
-
-	for (struct share_slot *slot = share->slots; slot < share->slots + SHARE_SLOTS; slot++)
-		if (slot != own && atomic_load(&slot->signs) &&
-		    is_alive(atomic_load(&slot->worker)))
-			count++;
-	return count;
+	TRY(judge(call, count_others(share, own)));
+	return judge_unpaid(call, own);
 }
 
 /* Some time within the spread, so that the refused ones do not come back together. */
@@ -133,32 +196,44 @@ share_sign(void *context)
 	const struct call *call = context;
 	struct share *share = call->api->share;
 	struct task *task = call->operation.task;
-	size_t half = call->api->pool_workers / 2;
 	struct share_slot *own;
 
 	if (share == NULL)
 		return FAIL_NONE;
 	own = &share->slots[call->api->share_slot];
 	atomic_store(&own->worker, getpid());
-	atomic_store(&own->signs, true);
+	atomic_store(&own->group, GROUP_SIGNING);
 	if (call->request->waited_ms < WAITED_MS ||
-	    count_signing(share, own) < (half == 0 ? 1 : half))
+	    count_group(share, own, GROUP_SIGNING) < half_of(call))
 		return FAIL_NONE;
-	atomic_store(&own->signs, false);
+	atomic_store(&own->group, GROUP_NONE);
 	(void)task_fail(task, FAIL_UNAVAILABLE, "busy",
 	                "Many licences are signed at this moment; try again soon.");
 	task->failure.retry_after_s = retry_after_s(share, call->operation.now_ms);
 	return FAIL_UNAVAILABLE;
 }
 
+/* Whether half of the time that the request may wait for Stripe had passed when it was answered. */
+static bool
+took_long(const struct call *call)
+{
+	int64_t half_us = call->api->settings->stripe_deadline_ms * 1000 / 2;
+
+	return call->route->pool == POOL_STRIPE && call->api->stripe != NULL &&
+	       clock_monotonic_us() > call->operation.deadline_us - half_us;
+}
+
 void
 share_leave(struct call *call)
 {
+	struct share *share = call->api->share;
 	struct share_slot *own;
 
-	if (call->api->share == NULL)
+	if (share == NULL)
 		return;
-	own = &call->api->share->slots[call->api->share_slot];
+	if (took_long(call))
+		atomic_store(&share->slow_until_us, clock_monotonic_us() + SLOW_US);
+	own = &share->slots[call->api->share_slot];
 	atomic_store(&own->customer, 0);
-	atomic_store(&own->signs, false);
+	atomic_store(&own->group, GROUP_NONE);
 }

@@ -103,7 +103,10 @@ const struct setting app_settings_table[] = {
             "reserves.",
             .max = 512),
         ROW(stripe_workers, "STRIPE_WORKERS", "2",
-            "Worker processes for the requests that wait for Stripe.", .min = 1, .max = 64),
+            "Worker processes for the requests that wait for Stripe. While Stripe is slow, "
+            "customers without a paid subscription have half of them together; one alone is "
+            "not divided.",
+            .min = 1, .max = 64),
         ROW(worker_max_requests, "WORKER_MAX_REQUESTS", "100000",
             "Requests after which a worker is replaced.", .min = 1, .max = INT64_MAX),
         ROW(drain_delay_s, "DRAIN_DELAY_SECONDS", "0",

@@ -154,6 +154,14 @@ access_granted(const struct subscription *subscription, const struct billing_pol
 	return has_status(subscription, "active");
 }
 
+bool
+access_is_paid(const struct subscription *subscription, const struct billing_policy *policy,
+               int64_t now_ms)
+{
+	return access_granted(subscription, policy, now_ms) &&
+	       !access_is_trial(subscription, now_ms);
+}
+
 static int64_t
 earlier(int64_t a, int64_t b)
 {

@@ -36,6 +36,11 @@ bool access_granted(const struct subscription *subscription,
 /* True for a running trial. */
 bool access_is_trial(const struct subscription *subscription, int64_t now_ms);
 
+/* True while the customer pays for its access: there is access, and no trial runs, also none that Stripe
+ * runs. */
+bool access_is_paid(const struct subscription *subscription,
+                    const struct billing_policy *policy, int64_t now_ms);
+
 /* When access ends as far as that is scheduled: the earliest of `cancel_at`, the end of the period if
  * it is canceled then, the end of a contract, and access_early_end(). */
 struct instant access_scheduled_end(const struct subscription *subscription, int64_t now_ms);

@@ -1,5 +1,5 @@
 """One customer cannot take the service away from others: attacks beside an honest client, and the
-share of a pool of workers that a customer may have."""
+share of a pool of workers that a customer may have, and customers who do not pay."""
 
 import json
 import threading
@@ -81,7 +81,8 @@ def test_many_payment_requests_of_one_customer(limited, report):
 
 
 def test_payment_requests_of_many_customers_of_one_address(limited):
-    """Four are under way at a time. An operator's, and those of another address, are not refused for it."""
+    """Four are under way at a time. An operator's, and those of another address, are not refused for it,
+    nor are new customers limited to half of the workers while Stripe answers in time."""
     customers, victim = [limited.api.sign_up() for _ in range(8)], limited.api.sign_up()
     limited.stripe.faults([{"match": {"path": "^/v1/"}, "times": "forever", "skip": 0,
                             "fault": {"kind": "slow", "seconds": 0.05}}])
@@ -172,6 +173,36 @@ def test_a_share_of_the_workers_for_signing(limited):
     limited.sql("UPDATE subscriptions SET plan = 'enterprise', version = version + 1 "
                 f"WHERE customer_id = '{late.id}'")
     assert license_of(late, **waited(1))[0] == 200
+
+
+def test_customers_who_do_not_pay_have_half_of_the_payment_workers(new_stack):
+    """Stripe hangs. A customer with a trial holds one of two workers; another one is refused before its
+    request reaches Stripe. Customers who pay, and operators, are served."""
+    stack = new_stack(stripe=True, WORKERS=2, STRIPE_WORKERS=2)
+    try:
+        payer, held, refused = (stack.api.sign_up() for _ in range(3))
+        buy(stack, payer, "starter")
+        # Half of the time for Stripe has passed: from now on Stripe counts as slow.
+        body = json.dumps({"customer_id": payer.id, "plan": "enterprise"}).encode()
+        assert ask(stack.stripe_socket, "POST", "/api/subscriptions/preview", body,
+                   **by_key(payer), **waited(6))[0] == 200
+        stack.stripe.fault("slow", method="POST", path="^/v1/customers$", seconds=60)
+        answers = []
+        blocked = threading.Thread(target=lambda: answers.append(pay(
+            Client(stack, {"X-API-Key": held.api_key}), "checkout", held.id, plan="starter")))
+        blocked.start()
+        wait_for(lambda: stack.stripe.control("faults")[0]["used"] == 1, every=0.01)
+        answer = pay(refused.client, "checkout", refused.id, plan="starter", faults=True)
+        expect(answer, 503, "busy")
+        assert answer.headers["Retry-After"] == "5"
+        expect(pay(payer.client, "preview", payer.id, plan="enterprise"), 200)
+        expect(pay(stack.api.owner, "checkout", refused.id, plan="starter"), 200)
+        stack.stripe.let_go()
+        blocked.join()
+        expect(answers[0], 200)
+        expect(pay(refused.client, "checkout", refused.id, plan="starter"), 200)
+    finally:
+        stack.close()
 
 
 def second_host(stack):

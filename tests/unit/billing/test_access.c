@@ -71,6 +71,8 @@ START_TEST(test_table)
 	ck_assert_str_eq(access_status(&subscription, NOW), cases[_i].now);
 	ck_assert(access_is_trial(&subscription, NOW) ==
 	          (strcmp(cases[_i].now, "trialing") == 0));
+	ck_assert(access_is_paid(&subscription, &by_ttl, NOW) ==
+	          (cases[_i].granted && strcmp(cases[_i].status, "trialing") != 0));
 	/* The policy of licences does not change who has access. */
 	ck_assert(access_granted(&subscription, &by_paid, NOW) == cases[_i].granted);
 }
@@ -112,6 +114,9 @@ START_TEST(test_trial_in_stripe)
 	ck_assert_int_eq(access_license_end(&subscription, &by_ttl, NOW).ms, NOW + DAY_MS);
 	subscription.trial_ends_at = INSTANT_NONE;
 	ck_assert(!access_granted(&subscription, &by_ttl, NOW));
+	/* A card that is charged later is no payment. */
+	subscription.trial_ends_at = INSTANT_MS(NOW + DAY_MS);
+	ck_assert(!access_is_paid(&subscription, &by_ttl, NOW));
 }
 END_TEST
 
@@ -352,6 +357,7 @@ START_TEST(test_a_contract_that_is_a_trial_at_stripe)
 	                                      .ends_at = AT(300 * DAY_MS)};
 
 	ck_assert(access_granted(&contract, &by_ttl, NOW) == trialing[_i].granted);
+	ck_assert(access_is_paid(&contract, &by_ttl, NOW) == trialing[_i].granted);
 	ck_assert_str_eq(access_status(&contract, NOW), trialing[_i].now);
 	if (trialing[_i].granted)
 		ck_assert_int_gt(access_until(&contract, &by_ttl, NOW).ms, NOW);
