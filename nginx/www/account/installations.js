@@ -20,7 +20,7 @@ const releaseButton = (account, instance, again) => h("button", { type: "button"
 
 export function showInstallations(account, again) {
   return pagedTable({
-    caption: "Installations", hideCaption: true,
+    caption: "Installations of this account", hideCaption: true,
     empty: "None yet. Make a key below and give it to your installation: it appears here when it is activated or reports its use.",
     columns: [
       { name: "Installation", head: true, show: (row) => row.instance_id },

@@ -87,7 +87,7 @@ function showFrame(session) {
     await signOut(false);
     showSignIn("You are signed out.", "good");
   }));
-  const side = h("div", { class: "side" },
+  const side = h("header", { class: "side" },
     h("div", { class: "top" }, h("a", { class: "brand", href: "#/" }, h("img", { src: "/shared/icon.svg", alt: "", width: "28", height: "28" }), h("span", {}, "Billing")), menu),
     h("nav", { id: "pages", "aria-label": "Pages" }, PAGES.filter((page) => page.name).map((page) =>
       h("a", { href: `#/${page.path}`, dataset: { path: page.path } }, page.name))),

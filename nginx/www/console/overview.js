@@ -47,7 +47,7 @@ const attention = () => card("Needs attention", part(async () => {
 const newest = () => card("Newest customers", part(async () => {
   const { customers } = await get("/api/customers?limit=8");
   return table({
-    caption: "Newest customers", hideCaption: true, rows: customers, empty: "There is no customer yet.",
+    caption: "Customers, newest first", hideCaption: true, rows: customers, empty: "There is no customer yet.",
     columns: [
       { name: "Customer", head: true, show: link }, { name: "Plan", show: (row) => row.plan },
       { name: "Status", show: (row) => (row.status ? badge(row.status) : "–") }, { name: "Since", show: (row) => ago(row.created_at) },
@@ -58,7 +58,7 @@ const newest = () => card("Newest customers", part(async () => {
 const latest = () => card("Latest changes", part(async () => {
   const { entries } = await get("/api/audit?limit=8");
   return table({
-    caption: "Latest changes", hideCaption: true, rows: entries,
+    caption: "Changes, newest first", hideCaption: true, rows: entries,
     columns: [
       { name: "Change", head: true, show: (row) => title(row.action) },
       { name: "Customer", show: customerLink },

@@ -29,6 +29,11 @@ for (const element of all("a:not([href])")) if (visible(element)) say(element, "
 for (const element of all("div[onclick], span[onclick]")) say(element, "is clicked, but is no button");
 for (const element of all("dialog[open]").concat(scope.matches("dialog") ? [scope] : [])) if (!nameOf(element)) say(element, "is a dialog without a name");
 for (const element of all("nav, section[aria-label], [role=region]")) if (!nameOf(element)) say(element, "is a region without a name");
+const regions = new Set();
+for (const element of all("nav, section[aria-label], [role=region]").filter(visible)) {
+  if (regions.has(nameOf(element))) say(element, "is a second region of this name");
+  regions.add(nameOf(element));
+}
 for (const name of ["aria-labelledby", "aria-describedby", "aria-controls", "aria-errormessage"])
   for (const element of all(`[${name}]`))
     for (const id of element.getAttribute(name).split(/\s+/)) if (!document.getElementById(id)) say(element, `${name} names ${id}, which is not there`);
@@ -40,6 +45,8 @@ if (!document.title.trim()) found.push("the page has no title");
 if (scope === document.body) {
   if (document.querySelectorAll("h1").length !== 1) found.push(`the page has ${document.querySelectorAll("h1").length} first headings`);
   if (document.querySelectorAll("main").length !== 1) found.push("the page has no one main part");
+  for (const element of all("a[href]:not(.skip), button, input, h1, h2, h3, p, td"))
+    if (visible(element) && !element.closest("main, header, nav, footer, aside, dialog, [role=status]")) say(element, "lies outside the parts of the page");
 }
 let level = scope === document.body ? 0 : 1;
 for (const heading of all("h1, h2, h3, h4, h5, h6")) {
