@@ -44,16 +44,15 @@ static enum fail
 print_due(struct operation *operation, bool as_json, const struct event_filter *filter,
           struct event_cursor *place, int64_t *left)
 {
-	const struct event *rows;
-	size_t count;
+	struct event_batch batch;
 
-	TRY(event_batch(operation, filter, *place, BATCH, &rows, &count));
-	for (size_t i = 0; i < count && *left != 0; i++) {
-		print_event(operation->task, as_json, &rows[i]);
-		*place = (struct event_cursor){rows[i].position, rows[i].number};
+	TRY(event_batch_read(operation, filter, *place, BATCH, &batch));
+	for (size_t i = 0; i < batch.count && *left != 0; i++) {
+		print_event(operation->task, as_json, &batch.rows[i]);
 		--*left;
 	}
-	if (count == 0)
+	*place = batch.place;
+	if (batch.count == 0 && !batch.more)
 		(void)usleep(PAUSE_US);
 	return output_flush(operation->task);
 }

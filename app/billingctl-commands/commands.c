@@ -181,7 +181,9 @@ const struct command upkeep_commands[] = {
          .summary = "List the log of events, oldest first, or follow it",
          .details =
                  "A reader that goes on from its cursor misses no event. An event waits while "
-                 "an older\ntransaction is open in the cluster; doctor names it.\n",
+                 "an older\ntransaction is open in the cluster; doctor names it. With --type "
+                 "and --customer a list\ncan be short, or empty, and have a next_cursor, from "
+                 "which it goes on.\n",
          .options = events_options,
          REQUEST(HTTP_GET, "/api/events", .list = "events",
                  .columns = "id created_at type customer_id sequence",

@@ -8,50 +8,95 @@
 
 #define EVENT                                                                                  \
 	ROWS_WITH(struct event, position, number, event_id, type, customer_id, sequence,       \
-	          created_at, data)
+	          created_at, data, wanted, ends)
+#define STORED "position, number, event_id, type, customer_id, sequence, created_at, data"
 #define EVENT_COLUMNS                                                                          \
 	"position, number, 'evt_' || replace(event_id::text, '-', '') AS event_id, type, "     \
-	"customer_id, sequence, created_at, data::text AS data "
+	"customer_id, sequence, created_at, data::text AS data, wanted, ends "
+#define ALL_WANTED ", true AS wanted, false AS ends "
 
 /* As event_horizon(), which is computed once so. */
 #define HORIZON_NOW                                                                            \
 	"(SELECT base + pg_snapshot_xmin(pg_current_snapshot())::text::bigint FROM "           \
 	"event_clock) "
 
-/* $1, $2 the cursor  $3 limit  $4, $5 time  $6 types, NULL for all. With the inner limit the planner
- * knows that few rows are read. */
-#define PAGE(is_behind, order, condition)                                                      \
-	"SELECT " EVENT_COLUMNS "FROM (SELECT position, number, event_id, type, customer_id, " \
-	"sequence, created_at, data FROM events "                                              \
-	"WHERE (position, number) " is_behind " ($1::bigint, $2::bigint) "                     \
-	"AND position < " HORIZON_NOW                                                          \
-	"AND created_at >= COALESCE($4::timestamptz, '-infinity') "                            \
-	"AND created_at < COALESCE($5::timestamptz, 'infinity') "                              \
-	"AND ($6::text[] IS NULL OR type = ANY ($6)) " condition "ORDER BY " order             \
-	" LIMIT 1001) AS due ORDER BY " order " LIMIT $3::bigint"
-#define OLDEST_FIRST(condition) PAGE(">", "position, number", condition)
-#define NEWEST_FIRST(condition) PAGE("<", "position DESC, number DESC", condition)
+/* $1, $2 the cursor  $3 limit  $4 the customer, or the type without one  $5 rows of a walk
+ * $6 types, NULL for all  $7 the type beside the customer. `is_behind` and `desc` are the
+ * direction.
+ *
+ * The planner knows neither the keys nor the limits that are in a SELECT of their own. Whatever its
+ * statistics, it then reads an index in order up to the limit, and sorts no rows. */
+#define CURSOR "$1::bigint, $2::bigint"
+#define KEY "(SELECT $4::text)"
+#define SECOND_KEY "(SELECT $7::text)"
 
-#define ONE_CUSTOMER "AND customer_id = $7 "
-#define ONE_TYPE "AND type = $7 "
-#define ONE_OF_BOTH "AND customer_id = $7 AND type = $8 "
+#define IN_ORDER(key, value, place, most, is_behind, desc)                                     \
+	"SELECT " STORED " FROM events "                                                       \
+	"WHERE (" key ", position, number) " is_behind " (" value ", " place ") "              \
+	"AND " key " >= " value " AND (" key ", position) < (" value ", " HORIZON_NOW ") "     \
+	"ORDER BY " key desc ", position" desc ", number" desc " LIMIT (SELECT " most          \
+	"::bigint)"
 
-/* By the narrowest filter that is given, each of which has an index; FILTERS further on the newest
- * first. */
-enum { ALL, OF_CUSTOMER, OF_TYPE, OF_BOTH, FILTERS, FIND = 2 * FILTERS, NOW };
+/* Reads at most $5 rows, however few are wanted. The row that is the last of so many is given also when
+ * it is not wanted: the next page goes on behind it. */
+#define WALK(key, value, place, condition, is_behind, desc)                                    \
+	"SELECT " STORED ", wanted, ends FROM (SELECT " STORED ", " condition " AS wanted, "   \
+	"row_number() OVER () = $5::bigint AS ends "                                           \
+	"FROM (" IN_ORDER(key, value, place, "$5", is_behind,                                  \
+	                  desc) ") AS walked) AS judged WHERE wanted OR ends LIMIT $3::bigint"
+#define OF_TYPES "($6::text[] IS NULL OR type = ANY ($6))"
+#define CUSTOMERS_WALK(is_behind, desc)                                                        \
+	WALK("customer_id", KEY, CURSOR, OF_TYPES, is_behind, desc)
+#define TYPES_WALK(is_behind, desc)                                                            \
+	WALK("type", SECOND_KEY, "reached.position, reached.number",                           \
+	     "customer_id = $4::text AND " OF_TYPES, is_behind, desc)
+
+#define PAGE(rows, desc)                                                                       \
+	"SELECT " EVENT_COLUMNS "FROM (" rows ") AS due "                                      \
+	"ORDER BY position" desc ", number" desc " LIMIT $3::bigint"
+
+#define PAGE_OF_ALL(is_behind, desc)                                                           \
+	PAGE("SELECT " STORED ALL_WANTED "FROM events "                                        \
+	     "WHERE (position, number) " is_behind " (" CURSOR ") "                            \
+	     "AND position < " HORIZON_NOW "ORDER BY position" desc ", number" desc            \
+	     " LIMIT (SELECT $3::bigint)",                                                     \
+	     desc)
+#define PAGE_OF_TYPE(is_behind, desc)                                                          \
+	PAGE("SELECT " STORED ALL_WANTED                                                       \
+	     "FROM (" IN_ORDER("type", KEY, CURSOR, "$3", is_behind, desc) ") AS read",        \
+	     desc)
+#define PAGE_OF_CUSTOMER(is_behind, desc) PAGE(CUSTOMERS_WALK(is_behind, desc), desc)
+
+/* Reads the customer's events, and from the end of that walk on those of the type: a rare type of a large
+ * customer is found by the second walk, a common type of a small customer by the first. */
+#define PAGE_OF_BOTH(is_behind, desc)                                                          \
+	"WITH of_customer AS MATERIALIZED (" CUSTOMERS_WALK(is_behind, desc) ") " PAGE(        \
+	        "SELECT " STORED ", wanted, false AS ends FROM of_customer WHERE wanted "      \
+	        "UNION ALL SELECT of_type.* FROM of_customer AS reached "                      \
+	        "CROSS JOIN LATERAL (" TYPES_WALK(is_behind,                                   \
+	                                          desc) ") AS of_type WHERE reached.ends",     \
+	        desc)
+
+#define OLDEST(page) page(">", "")
+#define NEWEST(page) page("<", " DESC")
+
+/* By the filters that are given; FILTERS further on the newest first. */
+enum { ALL, OF_TYPE, OF_CUSTOMER, OF_BOTH, FILTERS, FIND = 2 * FILTERS, NOW };
 
 static const struct statement statements[] = {
-        [ALL] = {"event_page", EVENT, .sql = OLDEST_FIRST("")},
-        [OF_CUSTOMER] = {"event_page_of_customer", EVENT, .sql = OLDEST_FIRST(ONE_CUSTOMER)},
-        [OF_TYPE] = {"event_page_of_type", EVENT, .sql = OLDEST_FIRST(ONE_TYPE)},
-        [OF_BOTH] = {"event_page_of_both", EVENT, .sql = OLDEST_FIRST(ONE_OF_BOTH)},
-        [FILTERS + ALL] = {"event_newest", EVENT, .sql = NEWEST_FIRST("")},
+        [ALL] = {"event_page", EVENT, .sql = OLDEST(PAGE_OF_ALL)},
+        [OF_TYPE] = {"event_page_of_type", EVENT, .sql = OLDEST(PAGE_OF_TYPE)},
+        [OF_CUSTOMER] = {"event_page_of_customer", EVENT, .sql = OLDEST(PAGE_OF_CUSTOMER)},
+        [OF_BOTH] = {"event_page_of_both", EVENT, .reads = true, .sql = OLDEST(PAGE_OF_BOTH)},
+        [FILTERS + ALL] = {"event_newest", EVENT, .sql = NEWEST(PAGE_OF_ALL)},
+        [FILTERS + OF_TYPE] = {"event_newest_of_type", EVENT, .sql = NEWEST(PAGE_OF_TYPE)},
         [FILTERS + OF_CUSTOMER] = {"event_newest_of_customer", EVENT,
-                                   .sql = NEWEST_FIRST(ONE_CUSTOMER)},
-        [FILTERS + OF_TYPE] = {"event_newest_of_type", EVENT, .sql = NEWEST_FIRST(ONE_TYPE)},
-        [FILTERS + OF_BOTH] = {"event_newest_of_both", EVENT, .sql = NEWEST_FIRST(ONE_OF_BOTH)},
+                                   .sql = NEWEST(PAGE_OF_CUSTOMER)},
+        [FILTERS + OF_BOTH] = {"event_newest_of_both", EVENT, .reads = true,
+                               .sql = NEWEST(PAGE_OF_BOTH)},
         [FIND] = {"event_find", EVENT,
-                  .sql = "SELECT " EVENT_COLUMNS "FROM events WHERE event_id = $1::uuid"},
+                  .sql = "SELECT " EVENT_COLUMNS "FROM (SELECT " STORED ALL_WANTED
+                         "FROM events WHERE event_id = $1::uuid) AS found"},
         [NOW] = {"event_cursor_now", ROWS_WITH(struct event_cursor, position, number),
                  .sql = "SELECT " HORIZON_NOW "- 1 AS position, "
                         "9223372036854775807::bigint AS number"},
@@ -59,22 +104,49 @@ static const struct statement statements[] = {
 
 const struct statement_list event_reader_statements = STATEMENT_LIST(statements);
 
-/* The types that a customer may see. */
+/* The types that the filter takes. NULL: all. */
 static const char *
-customers_types(struct task *task)
+wanted_types(struct task *task, const struct event_filter *filter)
 {
 	const char *names[EVENT_TYPES];
 	struct string_list list = {.items = names};
 
-	for (size_t i = 0; i < EVENT_TYPES; i++)
-		if (event_type_is_customers((enum event_type)i))
-			names[list.count++] = event_type_name((enum event_type)i);
+	if (filter->type == NULL && !filter->customers_only)
+		return NULL;
+	for (size_t i = 0; i < EVENT_TYPES; i++) {
+		const char *name = event_type_name((enum event_type)i);
+
+		if ((filter->type == NULL || strcmp(name, filter->type) == 0) &&
+		    (!filter->customers_only || event_type_is_customers((enum event_type)i)))
+			names[list.count++] = name;
+	}
 	return param_list(task, &list);
 }
 
+static struct event_cursor
+place_of(const struct event *event)
+{
+	return (struct event_cursor){event->position, event->number};
+}
+
+/* Finds where the statement stopped reading, and takes off a row that only tells this place. */
+static void
+find_end(struct event_batch *batch, int64_t limit)
+{
+	const struct event *last;
+
+	if (batch->count == 0)
+		return;
+	last = &batch->rows[batch->count - 1];
+	batch->place = place_of(last);
+	batch->more = last->ends || batch->count == (size_t)limit;
+	if (!last->wanted)
+		batch->count--;
+}
+
 enum fail
-event_batch(struct operation *operation, const struct event_filter *filter,
-            struct event_cursor behind, int64_t limit, const struct event **out, size_t *count)
+event_batch_read(struct operation *operation, const struct event_filter *filter,
+                 struct event_cursor behind, int64_t limit, struct event_batch *out)
 {
 	struct task *task = operation->task;
 	const char *customer_id = filter->customer_id, *type = filter->type;
@@ -85,23 +157,26 @@ event_batch(struct operation *operation, const struct event_filter *filter,
 	        param_int(task, behind.position),
 	        param_int(task, behind.number),
 	        param_int(task, limit),
-	        param_time(task, filter->from),
-	        param_time(task, filter->to),
-	        filter->customers_only ? customers_types(task) : NULL,
 	        customer_id != NULL ? customer_id : type,
+	        param_int(task, EVENT_WALK_MAX),
+	        wanted_types(task, filter),
 	        type,
 	};
-	const size_t given[] = {[ALL] = 6, [OF_CUSTOMER] = 7, [OF_TYPE] = 7, [OF_BOTH] = 8};
+	const size_t given[] = {[ALL] = 3, [OF_TYPE] = 4, [OF_CUSTOMER] = 6, [OF_BOTH] = 7};
 
-	return db_rows(operation->db, task,
-	               &statements[statement + (filter->newest_first ? FILTERS : 0)],
-	               (struct parameters){values, given[statement]}, (void *)out, count);
+	*out = (struct event_batch){.place = behind};
+	TRY(db_rows(operation->db, task,
+	            &statements[statement + (filter->newest_first ? FILTERS : 0)],
+	            (struct parameters){values, given[statement]}, (void *)&out->rows,
+	            &out->count));
+	find_end(out, limit);
+	return FAIL_NONE;
 }
 
 static const char *
-cursor_of(struct task *task, const struct event *event)
+cursor_of(struct task *task, struct event_cursor place)
 {
-	return page_cursor(task, INSTANT_MS(event->position), param_int(task, event->number));
+	return page_cursor(task, INSTANT_MS(place.position), param_int(task, place.number));
 }
 
 enum fail
@@ -120,7 +195,7 @@ event_page(struct operation *operation, const struct event_filter *filter, struc
 {
 	struct task *task = operation->task;
 	struct event_cursor behind = {0};
-	bool more;
+	struct event_batch batch;
 
 	*last = NULL;
 	TRY(event_cursor_read(task, page, &behind));
@@ -128,11 +203,14 @@ event_page(struct operation *operation, const struct event_filter *filter, struc
 		*last = page_cursor(task, page->at, page->id);
 	else if (filter->newest_first)
 		behind = (struct event_cursor){INT64_MAX, INT64_MAX};
-	TRY(event_batch(operation, filter, behind, page->limit + 1, out, count));
-	more = page_has_next(page, count);
-	if (*count > 0)
-		*last = cursor_of(task, &(*out)[*count - 1]);
-	page->next = more ? *last : NULL;
+	TRY(event_batch_read(operation, filter, behind, page->limit + 1, &batch));
+	if (page_has_next(page, &batch.count))
+		batch.place = place_of(&batch.rows[batch.count - 1]);
+	if (batch.count > 0 || batch.more)
+		*last = cursor_of(task, batch.place);
+	page->next = batch.more ? *last : NULL;
+	*out = batch.rows;
+	*count = batch.count;
 	return FAIL_NONE;
 }
 

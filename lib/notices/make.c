@@ -97,18 +97,17 @@ static enum fail
 take_batch(struct operation *operation, const struct place *place, int64_t *done)
 {
 	const struct event_filter all = {.type = NULL};
-	const struct event *events;
+	struct event_batch batch;
 	int64_t made = 0;
-	size_t count;
 
-	TRY(event_batch(operation, &all, (struct event_cursor){place->position, place->number},
-	                BATCH, &events, &count));
-	for (size_t i = 0; i < count; i++)
-		TRY(make(operation, &events[i], &made));
-	*done = (int64_t)count;
-	return count == 0
-	               ? FAIL_NONE
-	               : move(operation, events[count - 1].position, events[count - 1].number);
+	TRY(event_batch_read(operation, &all,
+	                     (struct event_cursor){place->position, place->number}, BATCH,
+	                     &batch));
+	for (size_t i = 0; i < batch.count; i++)
+		TRY(make(operation, &batch.rows[i], &made));
+	*done = (int64_t)batch.count;
+	return batch.count == 0 ? FAIL_NONE
+	                        : move(operation, batch.place.position, batch.place.number);
 }
 
 enum fail

@@ -104,16 +104,21 @@ export function takeLink() {
 /** Ends this session, or all of the same key. */
 export const signOut = (everywhere) => remove(everywhere ? "/api/sessions" : "/api/session", { quiet: true });
 
-/** A list that comes in pages: `next()` fetches one more and returns its rows; `more` says whether there is another. */
+/** A list that comes in pages: `next()` fetches one more and returns its rows; `more` says whether there is another. A page
+ * that is empty and has a next one is passed over. */
 export function pages(path, query, member) {
   const list = {
     more: true,
     cursor: null,
     async next(options) {
-      const page = await get(address(path, { ...query, cursor: list.cursor }), options);
-      list.cursor = page.next_cursor;
-      list.more = list.cursor !== null && list.cursor !== undefined;
-      return page[member];
+      let rows;
+      do {
+        const page = await get(address(path, { ...query, cursor: list.cursor }), options);
+        list.cursor = page.next_cursor;
+        list.more = list.cursor !== null && list.cursor !== undefined;
+        rows = page[member];
+      } while (rows.length === 0 && list.more);
+      return rows;
     },
   };
   return list;

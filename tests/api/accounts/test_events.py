@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from support.client import expect
+from support.events import far_event
 from support.payments import ask, buy
 from support.stack import wait_for
 
@@ -165,6 +166,23 @@ def test_billingctl_follows(stack, api):
         wait_for(printed)
         lines = [json.loads(line) for line in following.stdout]
     assert len(lines) == 2 and {line["customer_id"] for line in lines} <= set(made)
+
+
+def test_an_empty_page_has_a_next_one(stack, api, caught_up):
+    """A customer with many events, of which one is of the type: no request reads on until it is found."""
+    customer = api.sign_up()
+    query = "/api/events?limit=3&type=dispute.opened"
+    with far_event(stack, customer.id):
+        caught_up()
+        first = expect(customer.client.get(query), 200)
+        assert (first["events"], first["cursor"]) == ([], first["next_cursor"]) and first["cursor"]
+        rest = expect(customer.client.get(f"{query}&cursor={first['cursor']}"), 200)
+        assert [event["sequence"] for event in rest["events"]] == [20021]
+        assert rest["next_cursor"] is None
+        words = ["events", "--customer", customer.id, "--type", "dispute.opened", "--limit", "1", "--json"]
+        assert json.loads(stack.billingctl(*words).stdout) == {**first, "limit": 1}
+        followed = stack.billingctl(*words, "--follow", "--cursor", "MDow").stdout  # "0:0", the beginning
+        assert json.loads(followed) == rest["events"][0]
 
 
 def test_a_date_that_comes(api, stack, events_of):

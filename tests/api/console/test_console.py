@@ -9,6 +9,7 @@ from selenium.webdriver.common.keys import Keys
 
 from support.browser import inaccessible
 from support.client import expect
+from support.events import far_event
 from support.payments import buy
 from support.stack import within
 
@@ -136,6 +137,20 @@ def test_an_operator_at_work(place, browser):
     browser.sees("You are signed out.")
     assert browser.run("return fetch('/api/customers').then((answer) => answer.status)") == 401
     assert browser.faults(r"status of 4\d\d") == []
+
+
+def test_a_list_goes_on_behind_an_empty_page(place, browser):
+    """Pages ask for the next page until there is a row to show."""
+    customer = place.api.sign_up()
+    sign_in(browser, place.admin_key)
+    with far_event(place, customer.id):
+        listed = browser.run("""
+            const [customer_id] = arguments;
+            return import("/shared/api.js").then(async ({ pages }) => {
+              const list = pages("/api/events", { customer_id, type: "dispute.opened" }, "events");
+              return [(await list.next()).map((row) => row.sequence), list.more];
+            });""", customer.id)
+    assert listed == [[20021], False]
 
 
 def test_a_contract_from_its_start_to_its_end(place, browser):

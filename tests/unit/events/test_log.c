@@ -72,13 +72,13 @@ events(void)
 {
 	const struct event_filter filter = {.customer_id = customer};
 	struct text text = text_new(task.arena, 256);
-	const struct event *rows;
-	size_t count;
+	struct event_batch batch;
 
-	fine(event_batch(&operation, &filter, start, 100, &rows, &count));
-	for (size_t i = 0; i < count; i++)
-		text_add(&text, arena_printf(task.arena, "%s%lld %s", i == 0 ? "" : ", ",
-		                             (long long)rows[i].sequence, rows[i].type));
+	fine(event_batch_read(&operation, &filter, start, 100, &batch));
+	for (size_t i = 0; i < batch.count; i++)
+		text_add(&text,
+		         arena_printf(task.arena, "%s%lld %s", i == 0 ? "" : ", ",
+		                      (long long)batch.rows[i].sequence, batch.rows[i].type));
 	return text.data;
 }
 
@@ -146,17 +146,16 @@ START_TEST(test_large_data_is_left_out)
 {
 	char *large = arena_alloc(task.arena, EVENT_DATA_MAX + 1);
 	const struct event_filter filter = {.customer_id = customer};
-	const struct event *rows;
-	size_t count;
+	struct event_batch batch;
 
 	memset(large, ' ', EVENT_DATA_MAX);
 	large[0] = '{';
 	large[EVENT_DATA_MAX - 1] = '}';
 	large[EVENT_DATA_MAX] = '\0';
 	fine(event_write(&operation, EVENT_CUSTOMER_CREATED, customer, large));
-	fine(event_batch(&operation, &filter, start, 100, &rows, &count));
-	ck_assert_uint_eq(count, 1);
-	ck_assert_str_eq(rows[0].data,
+	fine(event_batch_read(&operation, &filter, start, 100, &batch));
+	ck_assert_uint_eq(batch.count, 1);
+	ck_assert_str_eq(batch.rows[0].data,
 	                 arena_printf(task.arena,
 	                              "{\"customer_id\" : \"%s\", \"too_large\" : true}",
 	                              customer));

@@ -95,20 +95,19 @@ write_all(void *context)
 static int64_t
 read_on(struct operation *operation, struct event_cursor *cursor, int64_t *sequences)
 {
-	const struct event *rows;
-	size_t count;
+	struct event_batch batch;
 
 	ck_assert_int_eq(
-	        event_batch(operation, &(struct event_filter){0}, *cursor, 200, &rows, &count),
+	        event_batch_read(operation, &(struct event_filter){0}, *cursor, 200, &batch),
 	        FAIL_NONE);
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < batch.count; i++) {
 		for (size_t c = 0; c < CUSTOMERS; c++)
-			if (strcmp(customers[c], rows[i].customer_id) == 0)
-				ck_assert_int_eq(rows[i].sequence, ++sequences[c]);
-		ck_assert_str_eq(rows[i].type, "key.created");
-		*cursor = (struct event_cursor){rows[i].position, rows[i].number};
+			if (strcmp(customers[c], batch.rows[i].customer_id) == 0)
+				ck_assert_int_eq(batch.rows[i].sequence, ++sequences[c]);
+		ck_assert_str_eq(batch.rows[i].type, "key.created");
 	}
-	return (int64_t)count;
+	*cursor = batch.place;
+	return (int64_t)batch.count;
 }
 
 START_TEST(test_no_event_is_missed)

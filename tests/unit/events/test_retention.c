@@ -42,11 +42,10 @@ static int64_t
 events_of_customer(void)
 {
 	const struct event_filter filter = {.customer_id = customer_id};
-	const struct event *rows;
-	size_t count;
+	struct event_batch batch;
 
-	fine(event_batch(&operation, &filter, (struct event_cursor){0}, 100, &rows, &count));
-	return (int64_t)count;
+	fine(event_batch_read(&operation, &filter, (struct event_cursor){0}, 100, &batch));
+	return (int64_t)batch.count;
 }
 
 static void
