@@ -107,6 +107,21 @@ check_standby(const struct call *call)
 	                      false};
 }
 
+/* Each host goes on with its own plans, and takes them to be right, so the host stays in use. */
+static struct check
+check_plans(const struct call *call)
+{
+	int64_t differ = metrics_value(call->api->metrics, METRIC_HOSTS_OTHER_PLANS);
+
+	if (differ == 0)
+		return (struct check){"plans", true, "no other host has other plans", false};
+	return (struct check){"plans", false,
+	                      arena_printf(call->operation.task->arena,
+	                                   "hosts that have loaded other plans: %lld",
+	                                   (long long)differ),
+	                      false};
+}
+
 static struct check
 check_clock(struct instant database_now)
 {
@@ -303,6 +318,7 @@ get_ready(struct call *call)
 	                    : (struct check){"migrations", false, "cannot be compared", true},
 	        check_standby(call),
 	        check_signing_key(call),
+	        check_plans(call),
 	        check_clock(database_now),
 	        check_jobs(call),
 	        check_stop(call),

@@ -196,6 +196,7 @@ static const struct check checks[] = {
 	{"time_limits", check_limits, DATABASE, NOTHING, "billingctl migrate up, or as the role: ALTER ROLE ... SET statement_timeout, lock_timeout, idle_in_transaction_session_timeout"},
 	{"statements", check_statements, SCHEMA, STATEMENTS, "undo what was changed in the schema by hand"},
 	{"plans_in_force", check_plans_in_force, SCHEMA | RULES | STATEMENTS, NOTHING, "billingctl plans diff, then reload billingd; put a plan back that customers have, or move them to another one"},
+	{"plans_of_hosts", check_plans_of_hosts, SCHEMA | RULES | STATEMENTS, NOTHING, "copy PLANS_FILE of the right host to the others, and send HUP to billingd there"},
 	{"key_rotation", check_rotation, SCHEMA | KEYS, NOTHING, "copy the file into KEYS_DIR, mode 0600; billingd takes it within seconds"},
 	{"published_keys", check_published_keys, SCHEMA | KEYS, NOTHING, "restore the table signing_keys, or KEYS_DIR/retired and reload billingd"},
 	{"addresses", check_addresses, SCHEMA, NOTHING, "give each an address of its own, or delete it: PATCH or DELETE /api/customers/ID"},

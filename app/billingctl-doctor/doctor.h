@@ -92,6 +92,9 @@ enum fail check_webhooks(struct doctor *doctor) MUST_CHECK;
 /* The check in plans.c. */
 enum fail check_plans_in_force(struct doctor *doctor) MUST_CHECK;
 
+/* The check in hosts.c. */
+enum fail check_plans_of_hosts(struct doctor *doctor) MUST_CHECK;
+
 /* The checks in keys.c. */
 enum fail check_signing_key(struct doctor *doctor) MUST_CHECK;
 enum fail check_rotation(struct doctor *doctor) MUST_CHECK;

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/secrets.h"
 #include "base/text.h"
+#include "billing/host_plans.h"
 #include "billingd/jobs.h"
 #include "billingd/signing.h"
 #include "billingd/sold_terms.h"
@@ -320,13 +321,24 @@ read_secrets(const struct child *child)
 	return fine;
 }
 
+/* One process of each host publishes the host's plans. */
+static const char *
+connection_name(const struct child *child)
+{
+	if (child->role->jobs != &local_jobs)
+		return child->role->name;
+	return host_plans_name(child->generation->arena, child->role->name,
+	                       &child->generation->api.billing.plans, getppid());
+}
+
 /* Connects and loads the keys that the database has. False without the database: the process starts, and
  * connects later. */
 static bool
 enter_database(const struct child *child, struct task *task, struct api *out)
 {
 	const struct generation *generation = child->generation;
-	struct db_options options = app_settings_db(&generation->settings, child->role->name);
+	struct db_options options =
+	        app_settings_db(&generation->settings, connection_name(child));
 
 	options.pause_ms = pause_ms(child);
 	out->db = db_new(&options);

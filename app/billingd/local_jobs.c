@@ -5,6 +5,7 @@
 #include "audit/heads.h"
 #include "billing/audit.h"
 #include "billing/customer_keys.h"
+#include "billing/host_plans.h"
 #include "billing/subscriptions.h"
 #include "billing/trial_reminders.h"
 #include "billingd/jobs.h"
@@ -91,6 +92,16 @@ measure_standby(struct operation *operation, struct metrics *metrics)
 }
 
 static enum fail
+measure_plans(struct operation *operation, struct metrics *metrics)
+{
+	struct host_plans hosts;
+
+	TRY(host_plans_compare(operation, &operation->billing->plans, &hosts));
+	metrics_set(metrics, METRIC_HOSTS_OTHER_PLANS, hosts.differ);
+	return FAIL_NONE;
+}
+
+static enum fail
 measure_usage(struct operation *operation, struct metrics *metrics)
 {
 	struct usage_figures usage;
@@ -157,6 +168,7 @@ measure(struct operation *operation, struct metrics *metrics)
 
 	measure_standby(operation, metrics);
 	TRY(measure_keys(operation, metrics));
+	TRY(measure_plans(operation, metrics));
 	TRY(measure_usage(operation, metrics));
 	TRY(measure_audit(operation, metrics));
 	TRY(measure_events(operation, metrics));

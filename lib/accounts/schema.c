@@ -14,6 +14,7 @@
 #include "billing/audit.h"
 #include "billing/customer_keys.h"
 #include "billing/customers.h"
+#include "billing/host_plans.h"
 #include "billing/plan_terms.h"
 #include "billing/scheduled_plans.h"
 #include "billing/subscriptions.h"
@@ -118,6 +119,7 @@ const struct statement_list *const billing_statements[] = {
 	&signing_key_statements,
 	&meter_compare_statements,
 	&plan_terms_statements,
+	&host_plans_statements,
 	&meter_day_statements,
 	&meter_parked_statements,
 	&meter_send_statements,

@@ -88,14 +88,20 @@ read_link(PGconn *connection, struct server_facts *out)
 	PQconninfoFree(options);
 }
 
+/* A pooler invents the number that a client gets for its session. */
+bool
+server_is_pooled(const struct db *db, int64_t backend_pid)
+{
+	return backend_pid != PQbackendPID(db->connection);
+}
+
 enum fail
 server_facts_read(struct db *db, struct task *task, struct server_facts *out)
 {
 	bool found;
 
 	TRY(db_row(db, task, &statements[FACTS], NO_PARAMETERS, out, &found));
-	/* A pooler invents the number that a client gets for its session. */
-	out->pooled = out->backend_pid != PQbackendPID(db->connection);
+	out->pooled = server_is_pooled(db, out->backend_pid);
 	read_link(db->connection, out);
 	return FAIL_NONE;
 }

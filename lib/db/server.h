@@ -28,6 +28,9 @@ struct server_facts {
 /* Whether a connection to this address leaves the host. "": a Unix socket. */
 bool server_is_remote(const char *address);
 
+/* Whether a connection pooler stands between, as the session's pg_backend_pid() shows. */
+bool server_is_pooled(const struct db *db, int64_t backend_pid);
+
 /* Connections to the server. */
 struct server_connections {
 	int64_t allowed; /* to our role and database, all programs together */

@@ -59,6 +59,9 @@ static const struct {
         [METRIC_STANDBY_AWAY] =
                 {"billing_standby_away", "gauge",
                  "1 when no synchronous standby confirms, and changes are refused."},
+        [METRIC_HOSTS_OTHER_PLANS] =
+                {"billing_hosts_with_other_plans", "gauge",
+                 "Other hosts that have loaded other plans than this one."},
         [METRIC_REVOCATIONS_NUMBER] = {"billing_revocations_number", "gauge",
                                        "Number of the revocation list that is served."},
         [METRIC_REVOCATIONS_ENTRIES] = {"billing_revocations_entries", "gauge",

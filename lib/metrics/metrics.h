@@ -20,6 +20,7 @@ enum metric {
 	METRIC_SIGNING_KEY_MISSING,     /* gauge: 0 or 1 */
 	METRIC_SIGNING_KEYS_UNKNOWN,    /* gauge */
 	METRIC_STANDBY_AWAY,            /* gauge: 0 or 1 */
+	METRIC_HOSTS_OTHER_PLANS,       /* gauge */
 	METRIC_REVOCATIONS_NUMBER,      /* gauge */
 	METRIC_REVOCATIONS_ENTRIES,     /* gauge */
 	METRIC_REVOCATIONS_BYTES,       /* gauge */

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "plans/plans_addons.h"
+#include "plans/plans_digest.h"
 #include "plans/plans_prices.h"
 #include "plans/plans_quantity.h"
 #include "plans/plans_reader.h"
@@ -103,6 +104,7 @@ plans_load(struct task *task, const char *path, struct plans *out)
 
 	*out = (struct plans){0};
 	TRY(file_read(task, path, FILE_LIMIT, &text, &length));
+	out->digest = plans_digest(task->arena, text, length);
 	if (!json_view_read(task->arena, text, length, &reader.root, &refusal))
 		return task_fail(task, FAIL_INVALID, "plans_invalid", "%s: line %zu: %s", path,
 		                 plans_line(text, refusal.offset), refusal.why);

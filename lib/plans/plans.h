@@ -101,7 +101,8 @@ struct plan_addon {
 struct sold_terms; /* plans_terms.h */
 
 struct plans {
-	int64_t version; /* changes with the table; other licences are re-issued */
+	int64_t version;    /* changes with the table; other licences are re-issued */
+	const char *digest; /* of the file; see plans_digest.h */
 	int64_t trial_days;
 	const char *trial_plan; /* the stored plan of a trial */
 	struct license_values trial_features;

@@ -239,8 +239,8 @@ def test_health_and_readiness(api):
     assert expect(api.nobody.get("/health"), 200)["status"] == "healthy"
     ready = expect(api.nobody.get("/health/ready"), 200)
     assert ready["status"] == "ready" and all(c["ok"] for c in ready["checks"].values())
-    assert set(ready["checks"]) == {"database", "migrations", "standby", "signing_key", "clock", "jobs", "serving",
-                                    "stripe", "revocations", "events", "webhooks", "mail"}
+    assert set(ready["checks"]) == {"database", "migrations", "standby", "signing_key", "plans", "clock", "jobs",
+                                    "serving", "stripe", "revocations", "events", "webhooks", "mail"}
 
 
 def test_strangers_see_no_reasons(api, stack):

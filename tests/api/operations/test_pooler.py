@@ -72,6 +72,7 @@ def limits(scratch):
 def test_prepared_statements(pooled):
     """The doctor names the fault. A command gives prepared statements up and works."""
     assert diagnose(pooled)["pooler"]["state"] == "ok"
+    assert diagnose(pooled)["plans_of_hosts"]["detail"] == "a connection pooler hides the hosts"
     first, second = (diagnose(pooled, DB_PREPARED="on") for _ in range(2))
     assert (first["pooler"]["state"], second["pooler"]["state"]) == ("warning", "wrong")
     assert "DB_PREPARED=off" in first["pooler"]["cure"] and "sessions" in first["pooler"]["cure"]

@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "plans/plans.h"
+#include "plans/plans_digest.h"
 
 static struct plans plans;
 static const char *path;
@@ -446,6 +447,41 @@ START_TEST(test_no_file)
 }
 END_TEST
 
+/* Texts, the first of which is `{"a b": ["\" ", 1]}` without white space between its tokens. */
+static const struct {
+	const char *text;
+	bool alike;
+} digested[] = {
+        {"{\"a b\":[\"\\\" \",1]}", true},  {" {\r\n\t\"a b\" : [ \"\\\" \", 1 ] }\n", true},
+        {"{\"ab\":[\"\\\" \",1]}", false},  {"{\"a b\":[\"\\\"\",1]}", false},
+        {"{\"a b\":[\"\\\" \",2]}", false}, {"{\"a b\":[\"\\\\\" ,1]}", false},
+        {"{\"a b\":[\"\\", false},
+};
+
+START_TEST(test_digest)
+{
+	const char *first =
+	        plans_digest(task.arena, digested[0].text, strlen(digested[0].text));
+	const char *text = digested[_i].text;
+
+	ck_assert_uint_eq(strlen(first), 64);
+	ck_assert_int_eq(strcmp(first, plans_digest(task.arena, text, strlen(text))) == 0,
+	                 digested[_i].alike);
+}
+END_TEST
+
+START_TEST(test_a_loaded_file_has_its_digest)
+{
+	char *text;
+	size_t length;
+
+	load_ours();
+	ck_assert_int_eq(file_read(&task, "conf/plans.json", 262144, &text, &length),
+	                 FAIL_NONE);
+	ck_assert_str_eq(plans.digest, plans_digest(task.arena, text, length));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -467,6 +503,8 @@ main(void)
 	tcase_add_test(tcase, test_bounds_of_names);
 	tcase_add_test(tcase, test_plan_ids);
 	tcase_add_test(tcase, test_no_file);
+	tcase_add_loop_test(tcase, test_digest, 0, ROWS(digested));
+	tcase_add_test(tcase, test_a_loaded_file_has_its_digest);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
 }
