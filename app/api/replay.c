@@ -133,7 +133,7 @@ store(struct call *call, struct idempotency *idempotency)
 	TRY(db_begin(db, task));
 	kind = idempotency_store(&call->operation, idempotency,
 	                         pack(task->arena, call->response));
-	if (kind == FAIL_CONFLICT) {
+	if (kind == FAIL_BUSY) {
 		db_rollback_to(db, 0);
 		task_clear(task);
 		return find_stored(call, idempotency, &replay);
@@ -156,8 +156,7 @@ refuse(struct call *call, bool had_begun)
 	TRY(stripe_call_find_begun(&call->operation, &known, &begun));
 	if (!begun || had_begun)
 		return FAIL_NONE;
-	return task_fail(task, FAIL_CONFLICT, "idempotency_in_progress",
-	                 "A request with this Idempotency-Key is being answered; try again.");
+	return fail_in_progress(task, true, NULL);
 }
 
 /* A handler that waits for Stripe commits several times, so its work and its answer cannot be

@@ -83,12 +83,11 @@ judge(struct call *call, size_t others)
 	struct task *task = &call->request->task;
 
 	if (call->route->pool == POOL_STRIPE)
-		return others == 0 ? FAIL_NONE
-		                   : task_fail(task, FAIL_BUSY,
-		                               replay_applies(call) ? "idempotency_in_progress"
-		                                                    : "operation_in_progress",
-		                               "Another payment request of this customer is "
-		                               "being answered at this moment; try again.");
+		return others == 0
+		               ? FAIL_NONE
+		               : fail_in_progress(task, replay_applies(call),
+		                                  "Another payment request of this customer is "
+		                                  "being answered at this moment; try again.");
 	if (call->request->waited_ms < WAITED_MS || others < half_of(call))
 		return FAIL_NONE;
 	return task_fail(

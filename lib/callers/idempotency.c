@@ -77,13 +77,6 @@ account_of(struct task *task, const struct idempotency *idempotency)
 	return param_digest(task, &digest);
 }
 
-static enum fail
-in_progress(struct task *task)
-{
-	return task_fail(task, FAIL_CONFLICT, "idempotency_in_progress",
-	                 "A request with this Idempotency-Key is being answered; try again.");
-}
-
 enum fail
 idempotency_claim(struct operation *operation, struct idempotency *idempotency,
                   struct bytes *answer, bool *replay)
@@ -113,7 +106,7 @@ idempotency_claim(struct operation *operation, struct idempotency *idempotency,
 		        operation, "too_many_stored_answers",
 		        "Too many answers were stored for Idempotency-Keys today; send "
 		        "requests without one, or try again tomorrow.");
-	return claim.locked ? FAIL_NONE : in_progress(task);
+	return claim.locked ? FAIL_NONE : fail_in_progress(task, true, NULL);
 }
 
 enum fail
@@ -134,7 +127,7 @@ idempotency_store(struct operation *operation, const struct idempotency *idempot
 	                      param_bytes(task, sealed), param_now(operation),
 	                      param_in(operation, DAY_MS), account_of(task, idempotency)),
 	           &stored));
-	return stored == 1 ? FAIL_NONE : in_progress(task);
+	return stored == 1 ? FAIL_NONE : fail_in_progress(task, true, NULL);
 }
 
 enum fail

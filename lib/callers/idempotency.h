@@ -32,13 +32,13 @@ extern const struct statement_list idempotency_statements;
 const char *idempotency_check_key(const char *key);
 
 /* Claims the key in the open transaction. `*replay` is true when an answer is stored, which
- * `answer` then has. FAIL_CONFLICT "idempotency_in_progress" while another request uses it,
+ * `answer` then has. FAIL_BUSY "idempotency_in_progress" while another request uses it,
  * FAIL_UNPROCESSABLE "idempotency_key_reused" when the key was used for another request,
  * FAIL_LIMITED "too_many_stored_answers" when the account's answers of the day are used up. */
 enum fail idempotency_claim(struct operation *operation, struct idempotency *idempotency,
                             struct bytes *answer, bool *replay) MUST_CHECK;
 
-/* Stores the answer in the open transaction. FAIL_CONFLICT "idempotency_in_progress" when
+/* Stores the answer in the open transaction. FAIL_BUSY "idempotency_in_progress" when
  * another request with the key was faster; FAIL_TOO_LARGE "answer_too_large". */
 enum fail idempotency_store(struct operation *operation, const struct idempotency *idempotency,
                             struct bytes answer) MUST_CHECK;

@@ -32,6 +32,16 @@ fail_until_tomorrow(struct operation *operation, const char *code, const char *m
 }
 
 enum fail
+fail_in_progress(struct task *task, bool has_key, const char *why)
+{
+	return task_fail(task, FAIL_BUSY,
+	                 has_key ? "idempotency_in_progress" : "operation_in_progress", "%s",
+	                 why != NULL ? why
+	                             : "A request with this Idempotency-Key is being "
+	                               "answered; try again.");
+}
+
+enum fail
 fail_customer_not_found(struct task *task)
 {
 	return task_fail(task, FAIL_NOT_FOUND, "customer_not_found",

@@ -127,6 +127,10 @@ int64_t seconds_since(const struct operation *operation, struct instant then);
 enum fail fail_until_tomorrow(struct operation *operation, const char *code,
                               const char *message);
 
+/* FAIL_BUSY, which is answered 409 with Retry-After: another request goes on, and nothing was done.
+ * "idempotency_in_progress" where the request has an Idempotency-Key, with which it is to be repeated; else
+ * "operation_in_progress". `why` is the message; NULL: a request with the same key is being answered. */
+enum fail fail_in_progress(struct task *task, bool has_key, const char *why);
 /* FAIL_NOT_FOUND "customer_not_found" and "subscription_not_found". */
 enum fail fail_customer_not_found(struct task *task);
 enum fail fail_subscription_not_found(struct task *task);

@@ -166,8 +166,9 @@ find_other(struct operation *operation, const struct stripe_call *wanted,
 		TRY(db_row(operation->db, task, &statements[CREATION],
 		           PARAMETERS(wanted->customer_id), out, &found));
 	if (!found)
-		return task_fail(task, FAIL_BUSY, "operation_in_progress",
-		                 "Another request of this customer has just ended; try again.");
+		return fail_in_progress(
+		        task, false,
+		        "Another request of this customer has just ended; try again.");
 	return FAIL_NONE;
 }
 
@@ -228,8 +229,7 @@ stripe_call_record_nothing(struct operation *operation, const char *customer_id,
 	           &written));
 	if (written > 0)
 		return FAIL_NONE;
-	return task_fail(task, FAIL_BUSY, "idempotency_in_progress",
-	                 "A request with this Idempotency-Key is being answered; try again.");
+	return fail_in_progress(task, true, NULL);
 }
 
 enum fail
@@ -379,8 +379,9 @@ stripe_call_hold(struct operation *operation, const struct stripe_call *call)
 	           &found));
 	if (found > 0)
 		return FAIL_NONE;
-	return task_fail(operation->task, FAIL_BUSY, "idempotency_in_progress",
-	                 "A request with this Idempotency-Key has just ended; try again.");
+	return fail_in_progress(
+	        operation->task, true,
+	        "A request with this Idempotency-Key has just ended; try again.");
 }
 
 enum fail

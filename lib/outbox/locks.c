@@ -32,11 +32,9 @@ stripe_lock_customer(struct operation *operation, const char *customer_id)
 	           PARAMETERS(customer_id), &locked));
 	if (locked > 0)
 		return FAIL_NONE;
-	return task_fail(operation->task, FAIL_BUSY,
-	                 operation->intent == NULL ? "operation_in_progress"
-	                                           : "idempotency_in_progress",
-	                 "This customer's subscription is being changed at this moment; try "
-	                 "again.");
+	return fail_in_progress(operation->task, operation->intent != NULL,
+	                        "This customer's subscription is being changed at this "
+	                        "moment; try again.");
 }
 
 enum fail

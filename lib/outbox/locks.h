@@ -11,7 +11,7 @@ extern const struct statement_list stripe_lock_statements;
 enum fail stripe_lock(struct operation *operation, const char *object_id) MUST_CHECK;
 
 /* Locks a customer's changes until the transaction ends. Does not wait: FAIL_BUSY
- * "operation_in_progress". */
+ * "operation_in_progress" or "idempotency_in_progress". */
 enum fail stripe_lock_customer(struct operation *operation, const char *customer_id) MUST_CHECK;
 
 /* Wakes the Stripe jobs when the transaction commits. */

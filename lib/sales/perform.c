@@ -28,8 +28,8 @@ customer_lock_as_seen(struct operation *operation, const char *customer_id,
 	if (now != NULL && now->subscription_id == seen->subscription_id &&
 	    now->version == seen->version)
 		return FAIL_NONE;
-	return task_fail(operation->task, FAIL_BUSY, "operation_in_progress",
-	                 "The subscription has changed at this moment; try again.");
+	return fail_in_progress(operation->task, false,
+	                        "The subscription has changed at this moment; try again.");
 }
 
 enum fail

@@ -78,8 +78,8 @@ fail_creation(struct operation *operation, const struct stripe_call *call, const
 {
 	db_rollback_to(operation->db, 0);
 	TRY(stripe_call_end(operation, call, "failed", reason));
-	return task_fail(operation->task, FAIL_BUSY, "operation_in_progress",
-	                 "An earlier attempt has just been given up; try again.");
+	return fail_in_progress(operation->task, false,
+	                        "An earlier attempt has just been given up; try again.");
 }
 
 /* Stripe replays the answer of a creation even when the customer has been deleted since. */

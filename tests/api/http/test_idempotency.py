@@ -92,6 +92,12 @@ def test_a_refused_request_changes_nothing(api, stack):
     assert stack.sql(f"SELECT count(*) FROM api_keys WHERE customer_id = '{customer_id}'") == "0"
 
 
+def in_progress(answer):
+    """The refusal of a concurrent twin says when to come back."""
+    expect(answer, 409, "idempotency_in_progress")
+    assert answer.headers["Retry-After"] == "1"
+
+
 def test_fifty_at_once_have_one_effect(api, stack, figures):
     headers, email = new_key(), api.email()
 
@@ -104,7 +110,7 @@ def test_fifty_at_once_have_one_effect(api, stack, figures):
     made = [answer for answer in answers if answer.status_code == 201]
     for answer in answers:
         if answer.status_code != 201:
-            expect(answer, 409, "idempotency_in_progress")
+            in_progress(answer)
     assert len({answer.content for answer in made}) == 1
     assert sum("Idempotent-Replayed" not in answer.headers for answer in made) == 1
     assert stack.sql(f"SELECT count(*) FROM customers WHERE email = '{email}'") == "1"
@@ -127,7 +133,7 @@ def test_a_concurrent_repetition_gets_409(api, stack):
         twin = api.owner.post("/api/customers", body, headers=headers)
         blocker.communicate("ROLLBACK;\n")
         first = running.result()
-    expect(twin, 409, "idempotency_in_progress")
+    in_progress(twin)
     assert first.status_code == 201
     same(first, api.owner.post("/api/customers", body, headers=headers))
 

@@ -129,7 +129,7 @@ START_TEST(test_in_progress)
 	fine(db_begin(twin.db, twin.task));
 	fine(idempotency_claim(&twin, &use, &stored, &replay));
 	fine(db_begin(operation.db, &task));
-	refused(idempotency_claim(&operation, &same, &stored, &replay), FAIL_CONFLICT,
+	refused(idempotency_claim(&operation, &same, &stored, &replay), FAIL_BUSY,
 	        "idempotency_in_progress");
 	/* A failed attempt leaves no trace. */
 	if (_i == 0) {
@@ -158,7 +158,7 @@ START_TEST(test_only_one_can_store)
 	db_rollback_to(operation.db, 0);
 	answer(&operation, &use);
 	fine(db_begin(operation.db, &task));
-	refused(idempotency_store(&operation, &late, bytes_of("other")), FAIL_CONFLICT,
+	refused(idempotency_store(&operation, &late, bytes_of("other")), FAIL_BUSY,
 	        "idempotency_in_progress");
 	ck_assert(is_replayed(&use));
 }
