@@ -23,7 +23,6 @@ enum {
 	FORGET,
 	IS_PENDING,
 	CANCELLATION_IS_OPEN,
-	HAS_PENDING,
 	HAS_NEWER,
 	NEWEST
 };
@@ -68,9 +67,6 @@ static const struct statement statements[] = {
                         "  AND kind = 'subscription_cancel' AND state = 'pending') "
                         "OR EXISTS (SELECT FROM stripe_calls WHERE subject = $1 "
                         "  AND kind = 'subscription_cancel' AND state = 'parked')"},
-        [HAS_PENDING] = {"stripe_call_has_pending",
-                         .sql = "SELECT FROM stripe_calls WHERE customer_id = $1 "
-                                "AND state = 'pending' AND kind = $2 LIMIT 1"},
         [HAS_NEWER] = {"stripe_call_has_newer",
                        .sql = "SELECT FROM stripe_calls WHERE subject = $1 "
                               "AND kind = $2 AND call_id > $3::bigint LIMIT 1"},
@@ -169,13 +165,6 @@ stripe_call_cancellation_is_open(struct operation *operation,
                                  const char *stripe_subscription_id, bool *out)
 {
 	return exists(operation, CANCELLATION_IS_OPEN, PARAMETERS(stripe_subscription_id), out);
-}
-
-enum fail
-stripe_call_has_pending(struct operation *operation, const char *kind, const char *customer_id,
-                        bool *out)
-{
-	return exists(operation, HAS_PENDING, PARAMETERS(customer_id, kind), out);
 }
 
 enum fail

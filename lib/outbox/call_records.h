@@ -46,10 +46,6 @@ enum fail stripe_call_cancellation_is_open(struct operation *operation,
                                            const char *stripe_subscription_id,
                                            bool *out) MUST_CHECK;
 
-/* Whether the customer has a pending call of that kind, about whichever object. */
-enum fail stripe_call_has_pending(struct operation *operation, const char *kind,
-                                  const char *customer_id, bool *out) MUST_CHECK;
-
 /* Whether there is a later call of the same kind about the same object. */
 enum fail stripe_call_has_newer(struct operation *operation, const struct stripe_call *call,
                                 bool *out) MUST_CHECK;

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "billing/audit.h"
+#include "billing/subscriptions.h"
 #include "outbox/call_records.h"
 #include "outbox/enqueue.h"
 
@@ -69,33 +70,51 @@ end_before(struct operation *operation, const char *customer_id, const struct se
 	                                    second->contract_starts_at);
 }
 
+/* Whether the subscription that counts is being cancelled, also by a call that an operator may send again. The
+ * choice has changed then since another one counted, and that one must stay. */
+static enum fail
+counting_is_ending(struct operation *operation, const char *customer_id, bool *out)
+{
+	const struct subscription *counting;
+
+	*out = false;
+	TRY(subscription_newest(operation, customer_id, &counting));
+	if (counting == NULL || counting->stripe_subscription_id == NULL)
+		return FAIL_NONE;
+	return stripe_call_cancellation_is_open(operation, counting->stripe_subscription_id,
+	                                        out);
+}
+
+static enum fail
+end_second(struct operation *operation, const char *customer_id, const struct second *second)
+{
+	if (!second->counts_less)
+		return end_before(operation, customer_id, second);
+	return stripe_cancel_enqueue(operation, customer_id, second->stripe_subscription_id,
+	                             second->unpaid ? stripe_cancel_parameters(operation)
+	                                            : "prorate=true&invoice_now=true");
+}
+
 enum fail
 second_subscriptions_report(struct operation *operation, const char *customer_id)
 {
 	const struct second *rows;
-	bool cancelling;
+	const bool ends = operation->billing->sales.cancel_second;
+	bool keeps_others = false;
 	size_t count;
 
-	/* While one of two subscriptions is being cancelled, keep the other even if the choice
-	 * changes. */
-	TRY(stripe_call_has_pending(operation, STRIPE_CANCEL, customer_id, &cancelling));
 	TRY(db_rows(operation->db, operation->task, &statements[OF_CUSTOMER],
 	            PARAMETERS(customer_id, param_now(operation)), (void *)&rows, &count));
+	if (count > 0 && ends)
+		TRY(counting_is_ending(operation, customer_id, &keeps_others));
 	for (size_t i = 0; i < count; i++) {
 		const char *id = rows[i].stripe_subscription_id;
 
 		log_line(LOG_LEVEL_WARNING, "a customer has a second live subscription",
 		         LOG_S("customer_id", customer_id), LOG_S("subscription", id));
 		TRY(audit_record(operation, "second_subscription", customer_id, id, NULL));
-		if (!operation->billing->sales.cancel_second || cancelling)
-			continue;
-		if (rows[i].counts_less)
-			TRY(stripe_cancel_enqueue(operation, customer_id, id,
-			                          rows[i].unpaid
-			                                  ? stripe_cancel_parameters(operation)
-			                                  : "prorate=true&invoice_now=true"));
-		else
-			TRY(end_before(operation, customer_id, &rows[i]));
+		if (ends && !keeps_others)
+			TRY(end_second(operation, customer_id, &rows[i]));
 	}
 	return FAIL_NONE;
 }

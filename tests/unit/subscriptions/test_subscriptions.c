@@ -205,6 +205,41 @@ START_TEST(test_second)
 }
 END_TEST
 
+/* Each of several second subscriptions is cancelled, also while the cancellation of another is pending. */
+START_TEST(test_several_seconds)
+{
+	billing.sales.cancel_second = true;
+	store_simple("sub_a", "active", 1);
+	store_simple("sub_b", "active", 2);
+	store_simple("sub_c", "active", 3);
+	ck_assert_int_eq(cancels_planned("sub_a"), 0);
+	ck_assert_int_eq(cancels_planned("sub_b"), 1);
+	ck_assert_int_eq(cancels_planned("sub_c"), 1);
+}
+END_TEST
+
+/* A cancellation that is pending, or parked until an operator sends it again, and then the other subscription
+ * counts less: not both are cancelled. One that was given up leaves nothing to wait for. */
+START_TEST(test_the_choice_changes_during_a_cancellation)
+{
+	static const struct statement statement = {
+	        .name = "test_cancel_ends",
+	        .sql = "UPDATE stripe_calls SET state = $2, next_try_at = NULL "
+	               "WHERE customer_id = $1 AND kind = 'subscription_cancel'"};
+	static const char *const states[] = {"pending", "parked", "failed"};
+
+	billing.sales.cancel_second = true;
+	store_simple("sub_a", "active", 1);
+	store_simple("sub_b", "active", 2);
+	if (_i > 0)
+		fine(db_run(operation.db, &task, &statement,
+		            PARAMETERS(customer_id, states[_i]), NULL));
+	store_simple("sub_a", "past_due", 1);
+	subscriptions_are("sub_a:past_due- sub_b:active+ trial:canceled-");
+	ck_assert_int_eq(cancels_planned("sub_a"), _i == 2 ? 1 : 0);
+}
+END_TEST
+
 /* A subscription that was never paid or has ended is no second one. */
 START_TEST(test_no_second)
 {
@@ -585,6 +620,8 @@ main(void)
 	tcase_add_test(tcase, test_trial_without_end);
 	tcase_add_loop_test(tcase, test_second, 0, 2);
 	tcase_add_loop_test(tcase, test_no_second, 0, 3);
+	tcase_add_test(tcase, test_several_seconds);
+	tcase_add_loop_test(tcase, test_the_choice_changes_during_a_cancellation, 0, 3);
 	tcase_add_test(tcase, test_unknown_price);
 	tcase_add_test(tcase, test_several_plans);
 	tcase_add_test(tcase, test_payment_on_its_way);
