@@ -5,6 +5,11 @@
 -- Reports that are still pending count in the next run. A day counts by the plan that it had. What
 -- was pushed for a day stays when its plan is unknown or has no such meter, and is too much when the
 -- day no longer has the metric.
+--
+-- Use under a contract is not metered, so contracts are left out. The order of the others is that of
+-- subscription_order() without the time: when a subscription of Stripe's is stored, all others that are no
+-- contracts are superseded, and a trial of ours begins only where none is live. So no subscription that has
+-- ended stands beside a live one that is not superseded.
 
 WITH used AS (
   SELECT s.customer_id, s.starts_on AS day, s.metric, s.total, s.peak
