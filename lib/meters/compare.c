@@ -1,4 +1,4 @@
-/* compare.c: compares the pushed use with what Stripe has counted. */
+/* compare.c: compares the use that was sent with what Stripe has counted. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,8 +26,8 @@ struct pair {
 	const char *event_name;
 };
 
-/* The sums of what was pushed for one day, by what is known about it. */
-struct pushed {
+/* The sums of what was sent for one day, by what is known about it. */
+struct sent_day {
 	const char *day;
 	int64_t starts_at_s;
 	const char *sent;
@@ -40,9 +40,9 @@ struct pushed {
 #define UNKNOWN "(state = 'parked' AND error = 'outcome_unknown')"
 #define OF_DAY "WHERE customer_id = $1 AND event_name = $2 AND day = $3::date AND " UNKNOWN
 
-enum { PAIRS, PUSHED, WAS_COUNTED, FORGET, AGAIN };
+enum { PAIRS, SENT_DAYS, WAS_COUNTED, FORGET, AGAIN };
 
-extern const char meters_pushed_sql[]; /* pushed.sql */
+extern const char meters_sent_days_sql[]; /* sent_days.sql */
 
 static const struct statement statements[] = {
         [PAIRS] = {"meter_pairs",
@@ -51,10 +51,10 @@ static const struct statement statements[] = {
                           "FROM meter_events WHERE day >= ($1::timestamptz AT TIME ZONE "
                           "'UTC')::date - $2::integer AND (customer_id, event_name) > ($3, $4) "
                           "ORDER BY customer_id, event_name LIMIT $5::bigint"},
-        [PUSHED] = {"meter_pushed",
-                    ROWS_WITH(struct pushed, day, starts_at_s, sent, unknown, both, worth,
-                              open),
-                    .sql = meters_pushed_sql},
+        [SENT_DAYS] = {"meter_sent_days",
+                       ROWS_WITH(struct sent_day, day, starts_at_s, sent, unknown, both, worth,
+                                 open),
+                       .sql = meters_sent_days_sql},
         [WAS_COUNTED] = {"meter_was_counted",
                          .sql = "UPDATE meter_events SET state = 'sent', can_cancel = false, "
                                 "sent_at = first_try_at, error = NULL " OF_DAY},
@@ -117,47 +117,47 @@ same(const char *ours, double theirs)
 
 static enum fail
 change_day(struct operation *operation, int statement, const struct pair *pair,
-           const struct pushed *pushed)
+           const struct sent_day *day)
 {
 	return db_run(operation->db, operation->task, &statements[statement],
-	              PARAMETERS(pair->customer_id, pair->event_name, pushed->day), NULL);
+	              PARAMETERS(pair->customer_id, pair->event_name, day->day), NULL);
 }
 
-/* Stripe has not counted it: it is pushed as a new event. */
+/* Stripe has not counted it: it is sent as a new event. */
 static enum fail
-push_again(struct operation *operation, const struct pair *pair, const struct pushed *pushed)
+send_again(struct operation *operation, const struct pair *pair, const struct sent_day *day)
 {
 	struct task *task = operation->task;
 
 	TRY(db_run(operation->db, task, &statements[AGAIN],
-	           PARAMETERS(pair->customer_id, pair->event_name, pushed->day,
+	           PARAMETERS(pair->customer_id, pair->event_name, day->day,
 	                      random_id(task->arena, "mev_", 16), param_now(operation)),
 	           NULL));
-	return change_day(operation, FORGET, pair, pushed);
+	return change_day(operation, FORGET, pair, day);
 }
 
 static enum fail
 compare_day(struct operation *operation, struct stripe_sweep *sweep, const struct pair *pair,
-            const struct pushed *pushed, double theirs)
+            const struct sent_day *day, double theirs)
 {
 	struct arena *arena = operation->task->arena;
-	bool unknown = strcmp(pushed->unknown, "0") != 0;
+	bool unknown = strcmp(day->unknown, "0") != 0;
 
-	if (pushed->open)
+	if (day->open)
 		return FAIL_NONE;
-	if (unknown && !sweep->dry_run && same(pushed->both, theirs))
-		return change_day(operation, WAS_COUNTED, pair, pushed);
-	if (unknown && !sweep->dry_run && same(pushed->sent, theirs))
-		return push_again(operation, pair, pushed);
-	if (same(pushed->worth, theirs))
+	if (unknown && !sweep->dry_run && same(day->both, theirs))
+		return change_day(operation, WAS_COUNTED, pair, day);
+	if (unknown && !sweep->dry_run && same(day->sent, theirs))
+		return send_again(operation, pair, day);
+	if (same(day->worth, theirs))
 		return FAIL_NONE;
 	sweep->differences++;
 	sweep->reporter.report(
 	        &(struct stripe_difference){
 	                .what = "meter",
-	                .id = arena_printf(arena, "%s %s", pair->event_name, pushed->day),
+	                .id = arena_printf(arena, "%s %s", pair->event_name, day->day),
 	                .customer_id = pair->customer_id,
-	                .ours = pushed->worth,
+	                .ours = day->worth,
 	                .theirs = arena_printf(arena, "%.0f", theirs)},
 	        sweep->reporter.closure);
 	return FAIL_NONE;
@@ -171,7 +171,7 @@ compare_pair(struct operation *operation, struct stripe_sweep *sweep, const stru
 	struct stripe_form form = stripe_form_new(task->arena);
 	int64_t today_s = operation->now_ms / DAY_MS * (DAY_MS / SECOND_MS);
 	struct json_view summaries;
-	const struct pushed *days;
+	const struct sent_day *days;
 	size_t count;
 
 	stripe_form_string(&form, "customer", pair->stripe_customer_id);
@@ -181,7 +181,7 @@ compare_pair(struct operation *operation, struct stripe_sweep *sweep, const stru
 	stripe_form_int(&form, "limit", 100);
 	TRY(stripe_fetch_list(operation, "/v1/billing/meters/%s/event_summaries", meter,
 	                      form.text.data, &summaries, NULL));
-	TRY(db_rows(operation->db, task, &statements[PUSHED],
+	TRY(db_rows(operation->db, task, &statements[SENT_DAYS],
 	            PARAMETERS(pair->customer_id, pair->event_name, param_now(operation),
 	                       param_in(operation, -COUNTED_AFTER_MS),
 	                       param_int(task, DAYS - 1)),

@@ -1,4 +1,4 @@
-/* days.c: finds the days whose use differs from what was pushed to Stripe, and records the
+/* days.c: finds the days whose use differs from what was sent to Stripe, and records the
  * events that correct them. */
 #include "meters/meters.h"
 
@@ -20,7 +20,7 @@ enum { DAYS_AT_ONCE = 500, LOOK_BACK_DAYS = 35 };
 /* Stripe cancels an event within 24 hours of receiving it. */
 #define CANCEL_MS (23 * HOUR_MS)
 
-/* A day whose use is not what was pushed. */
+/* A day whose use is not what was sent. */
 struct difference {
 	const char *customer_id;
 	const char *stripe_customer_id;
@@ -28,28 +28,28 @@ struct difference {
 	const char *metric;
 	const char *event_name;
 	const char *used;
-	const char *pushed;
-	bool more; /* was used than was pushed */
+	const char *sent;
+	bool more; /* was used than was sent */
 };
 
 extern const char meters_differences_sql[]; /* differences.sql */
-extern const char meters_push_sql[];        /* push.sql */
+extern const char meters_record_sql[];      /* record.sql */
 extern const char meters_cancel_sql[];      /* cancel.sql */
 
-struct pushed {
+struct recorded {
 	const char *meter_event_id;
 	const char *state;
 };
 
-enum { DIFFERENCES, PUSH, CANCEL };
+enum { DIFFERENCES, RECORD, CANCEL };
 
 static const struct statement statements[] = {
         [DIFFERENCES] = {"meter_differences",
                          ROWS_WITH(struct difference, customer_id, stripe_customer_id, day,
-                                   metric, event_name, used, pushed, more),
+                                   metric, event_name, used, sent, more),
                          .reads = true, .sql = meters_differences_sql},
-        [PUSH] = {"meter_push", ROWS_WITH(struct pushed, meter_event_id, state),
-                  .sql = meters_push_sql},
+        [RECORD] = {"meter_record", ROWS_WITH(struct recorded, meter_event_id, state),
+                    .sql = meters_record_sql},
         [CANCEL] = {"meter_cancel", .sql = meters_cancel_sql},
 };
 
@@ -95,28 +95,28 @@ date_of(struct operation *operation, int64_t ms)
 
 /* Records what is missing of the day's use; a negative rest needs an operator. */
 static enum fail
-push(struct operation *operation, const struct difference *day)
+record(struct operation *operation, const struct difference *day)
 {
 	struct task *task = operation->task;
-	struct pushed pushed = {0};
+	struct recorded recorded = {0};
 	bool found;
 
 	TRY(db_begin(operation->db, task));
-	TRY(db_row(operation->db, task, &statements[PUSH],
+	TRY(db_row(operation->db, task, &statements[RECORD],
 	           PARAMETERS(day->customer_id, day->stripe_customer_id, day->day, day->metric,
 	                      day->event_name, day->used, param_now(operation)),
-	           &pushed, &found));
-	if (found && text_equal(pushed.state, "parked"))
+	           &recorded, &found));
+	if (found && text_equal(recorded.state, "parked"))
 		TRY(stripe_parked_tell(
 		        operation, &(struct stripe_parked){.kind = "meter_event",
-		                                           .id = pushed.meter_event_id,
+		                                           .id = recorded.meter_event_id,
 		                                           .type = day->event_name,
 		                                           .customer_id = day->customer_id,
 		                                           .error = "too_late_to_correct"}));
 	return db_commit(operation->db, task);
 }
 
-/* Records the events that correct the day. When too much was pushed, all is canceled and pushed
+/* Records the events that correct the day. When too much was sent, all is canceled and sent
  * anew. */
 static enum fail
 correct_day(struct operation *operation, const struct difference *day)
@@ -129,11 +129,11 @@ correct_day(struct operation *operation, const struct difference *day)
 		           PARAMETERS(day->customer_id, day->day, day->metric, day->event_name,
 		                      now, param_in(operation, -CANCEL_MS)),
 		           NULL));
-	log_line(LOG_LEVEL_INFO, "metered use differs from what was pushed",
+	log_line(LOG_LEVEL_INFO, "metered use differs from what was sent",
 	         LOG_S("customer_id", day->customer_id), LOG_S("day", day->day),
 	         LOG_S("metric", day->metric), LOG_S("used", day->used),
-	         LOG_S("pushed", day->pushed));
-	return push(operation, day);
+	         LOG_S("sent", day->sent));
+	return record(operation, day);
 }
 
 static enum fail

@@ -1,9 +1,9 @@
--- The days whose use differs from what was pushed to Stripe's meters.
+-- The days whose use differs from what was sent to Stripe's meters.
 --
 -- $1 the meters of plans.json  $2 first day  $3 last day  $4 at most
 --
 -- Reports that are still pending count in the next run. A day counts by the plan that it had. What
--- was pushed for a day stays when its plan is unknown or has no such meter, and is too much when the
+-- was sent for a day stays when its plan is unknown or has no such meter, and is too much when the
 -- day no longer has the metric.
 --
 -- Use under a contract is not metered, so contracts are left out. The order of the others is that of
@@ -44,7 +44,7 @@ worth AS (
   WHERE d.day BETWEEN $2::date AND $3::date
   GROUP BY 1, 2, 3, 4, 5),
 
-pushed AS (
+sent AS (
   SELECT customer_id, max(stripe_customer_id) AS stripe_customer_id, day, metric, event_name,
     sum(value) AS value
   FROM meter_events
@@ -53,15 +53,15 @@ pushed AS (
 
 both_sides AS (
   SELECT w.customer_id, w.stripe_customer_id, w.day, w.metric, w.event_name, w.value AS used,
-    COALESCE(t.value, 0) AS pushed
-  FROM worth w LEFT JOIN pushed t USING (customer_id, day, metric, event_name)
+    COALESCE(t.value, 0) AS sent
+  FROM worth w LEFT JOIN sent t USING (customer_id, day, metric, event_name)
   UNION ALL
-  SELECT t.customer_id, t.stripe_customer_id, t.day, t.metric, t.event_name, 0, t.value FROM pushed t
+  SELECT t.customer_id, t.stripe_customer_id, t.day, t.metric, t.event_name, 0, t.value FROM sent t
   WHERE NOT EXISTS (
     SELECT FROM usage_daily_metrics d
     WHERE d.customer_id = t.customer_id AND d.day = t.day AND d.metric = t.metric))
 
 SELECT customer_id, stripe_customer_id, day::text AS day, metric, event_name,
-  used::text AS used, pushed::text AS pushed, used > pushed AS more
-FROM both_sides WHERE used <> pushed
+  used::text AS used, sent::text AS sent, used > sent AS more
+FROM both_sides WHERE used <> sent
 ORDER BY day, customer_id, metric LIMIT $4::bigint

@@ -25,7 +25,7 @@ static const struct statement statements[] = {
                           "first_try_at = NULL WHERE state = 'parked' AND value > 0 "
                           "AND error NOT IN ('outcome_unknown', 'settled') "
                           "AND ($1::text IS NULL OR meter_event_id = $1)"},
-        /* It still counts as pushed, or its use would be pushed again. */
+        /* It still counts as sent, or its use would be sent again. */
         [SETTLE] = {"meter_parked_settle", ROW,
                     .sql = "UPDATE meter_events SET error = 'settled' "
                            "WHERE meter_event_id = $1 AND state = 'parked' "

@@ -10,7 +10,7 @@ struct meter_parked {
 	const char *day; /* "2025-02-15" */
 	const char *metric;
 	const char *event_name;
-	const char *value; /* negative: more was pushed than was used */
+	const char *value; /* negative: more was sent than was used */
 	const char *error;
 };
 

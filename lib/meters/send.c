@@ -126,7 +126,7 @@ park(struct operation *operation, const struct meter_row *row, const char *error
 }
 
 /* Whether Stripe refuses the identifier because it has it. It had been sent then: by an earlier attempt,
- * or before this database was restored (push.sql). */
+ * or before this database was restored (record.sql). */
 static bool
 is_known(const struct meter_row *row, const struct stripe_answer *answer)
 {

@@ -1,4 +1,4 @@
--- The use that was pushed to one meter for each day of a customer.
+-- The use that was sent to one meter for each day of a customer.
 --
 -- $1 customer  $2 name of the event  $3 now  $4 events sent later may not count yet
 -- $5 how many days back
