@@ -21,9 +21,10 @@ enum { WAITED_MS = 250 };
  * many of them for each second, which one core signs in less. */
 enum { REFUSALS_MS = 10000, REFUSALS_PER_SECOND = 500, RETRY_MAX_S = 60 };
 
-/* Stripe counts as slow for this time after a payment request that took long. A payment request that is
- * refused meanwhile may come again after some seconds, when another one may have ended. */
-enum { SLOW_US = 60 * 1000 * 1000, SLOW_RETRY_S = 5 };
+/* Stripe counts as slow for this time after a payment request that took long: half of STRIPE_DEADLINE_MS,
+ * and never less than the floor. A payment request that is refused meanwhile may come again within some
+ * seconds, when another one may have ended. */
+enum { SLOW_US = 60 * 1000 * 1000, SLOW_FLOOR_US = 2 * 1000 * 1000, SLOW_RETRY_MAX_S = 9 };
 
 /* The customer on whose account the request goes. */
 static const char *
@@ -108,6 +109,16 @@ count_group(struct share *share, const struct share_slot *own, enum share_group 
 	return count;
 }
 
+/* From 1 to `spread_s`, so that the refused ones do not come back together. */
+static int64_t
+some_seconds(int64_t spread_s)
+{
+	uint16_t chance;
+
+	random_bytes(&chance, sizeof(chance));
+	return 1 + chance % spread_s;
+}
+
 static bool
 is_slow(struct share *share)
 {
@@ -148,7 +159,7 @@ judge_unpaid(struct call *call, struct share_slot *own)
 	(void)task_fail(
 	        task, FAIL_UNAVAILABLE, "busy",
 	        "Stripe is slow and many payment requests wait for it; try again soon.");
-	task->failure.retry_after_s = SLOW_RETRY_S;
+	task->failure.retry_after_s = some_seconds(SLOW_RETRY_MAX_S);
 	return FAIL_UNAVAILABLE;
 }
 
@@ -171,12 +182,11 @@ share_enter(struct call *call)
 	return judge_unpaid(call, own);
 }
 
-/* Some time within the spread, so that the refused ones do not come back together. */
+/* More of them are spread over a longer time. */
 static int64_t
 retry_after_s(struct share *share, int64_t now_ms)
 {
 	int64_t age_ms = now_ms - atomic_load(&share->refusals_from_ms), spread_s;
-	uint16_t chance;
 
 	if (age_ms < 0 || age_ms > REFUSALS_MS) {
 		atomic_store(&share->refusals_from_ms, now_ms);
@@ -185,8 +195,7 @@ retry_after_s(struct share *share, int64_t now_ms)
 	spread_s = 1 + atomic_fetch_add(&share->refusals, 1) / REFUSALS_PER_SECOND;
 	if (spread_s > RETRY_MAX_S)
 		spread_s = RETRY_MAX_S;
-	random_bytes(&chance, sizeof(chance));
-	return 1 + chance % spread_s;
+	return some_seconds(spread_s);
 }
 
 enum fail
@@ -212,14 +221,16 @@ share_sign(void *context)
 	return FAIL_UNAVAILABLE;
 }
 
-/* Whether half of the time that the request may wait for Stripe had passed when it was answered. */
+/* The time in which the request waited for a worker does not count: a crowd of buyers is not turned away. */
 static bool
 took_long(const struct call *call)
 {
-	int64_t half_us = call->api->settings->stripe_deadline_ms * 1000 / 2;
+	int64_t budget_us = call->api->settings->stripe_deadline_ms * 1000;
+	int64_t arrived_us = call->operation.deadline_us - budget_us;
+	int64_t served_us = clock_monotonic_us() - arrived_us - call->request->waited_ms * 1000;
 
 	return call->route->pool == POOL_STRIPE && call->api->stripe != NULL &&
-	       clock_monotonic_us() > call->operation.deadline_us - half_us;
+	       served_us > SLOW_FLOOR_US && served_us > budget_us / 2;
 }
 
 void

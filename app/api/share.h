@@ -38,15 +38,15 @@ struct share {
 
 /*
  * Marks that this worker serves the customer. In the Stripe pool one request of a customer runs at
- * a time: FAIL_BUSY "operation_in_progress". In the main pool a customer may have half of the
+ * a time: FAIL_BUSY "operation_in_progress" or "idempotency_in_progress". In the main pool a customer may have half of the
  * workers while requests wait: FAIL_LIMITED "rate_limited". Operators' requests to the main pool
  * are not counted, nor are licences and usage reports: one short statement finds the caller and does
  * the work, and nginx limits their rate.
  *
  * While Stripe is slow, customers without a paid subscription together may have half of the Stripe
  * pool, so that strangers who sign up do not keep customers who pay from changing their plans:
- * FAIL_UNAVAILABLE "busy". Stripe counts as slow for a minute after a payment request has taken half
- * of STRIPE_DEADLINE_MS, its time of waiting for a worker included. At other times all requests wait
+ * FAIL_UNAVAILABLE "busy". Stripe counts as slow for a minute after a payment request has kept its worker
+ * for half of STRIPE_DEADLINE_MS, and for two seconds at least. At other times all requests wait
  * for a worker in their order of arrival, as a refusal would cost the vendor new customers. A pool of
  * one worker has nothing to divide, so its requests always wait in this way. Operators are not
  * counted.
