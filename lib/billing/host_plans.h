@@ -1,8 +1,8 @@
 /* host_plans.h: which plans the hosts of a database have loaded.
  *
  * The connection of each host's local jobs has a digest of the host's plans in its name, which PostgreSQL
- * shows to all hosts while the connection lasts. So a host that is gone is not compared, and no table has to
- * be kept. A host of an older version does not publish its plans. */
+ * shows to all hosts while the connection lasts. So a host that is gone is not compared, at the latest after
+ * five minutes, and no table has to be kept. A host of an older version does not publish its plans. */
 #pragma once
 
 #include <sys/types.h>
@@ -21,7 +21,7 @@ struct host_plans {
 };
 
 /* The name of a connection that publishes these plans: `role`, then the digest, then the process id of the
- * master and the name of the host. PostgreSQL keeps 63 characters. */
+ * master, a mark and the name of the host. PostgreSQL keeps 63 characters. */
 const char *host_plans_name(struct arena *arena, const char *role, const struct plans *plans,
                             pid_t master);
 

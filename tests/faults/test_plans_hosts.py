@@ -82,7 +82,7 @@ def test_other_plans_show_on_each_host(hosts):
         assert readiness(host) == ("degraded", {"ok": False, "detail": "hosts that have loaded other plans: 1"})
         state, detail = doctor(host)
         assert state == "warning" and str(host.daemon.plans) in detail
-        assert f"{socket.gethostname()[:28]} (process {other.daemon.process.pid})" in detail
+        assert f"{socket.gethostname()[:19]} (process {other.daemon.process.pid})" in detail
         assert f"(process {host.daemon.process.pid})" not in detail
     reload(two, lower_price)
     wait_for(lambda: [differing(host) for host in hosts] == [0, 0])
