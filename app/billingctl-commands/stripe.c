@@ -88,7 +88,9 @@ const struct command stripe_commands[] = {
                  "tried again; the audit trail records who did it, and why. A subscription "
                  "whose\n"
                  "cancellation is dismissed is compared with Stripe in the next night: where\n"
-                 "Stripe goes on with it, its customer has access again.\n",
+                 "Stripe goes on with it, its customer has access again. A second\n"
+                 "subscription that waits for that cancellation stays until one of the two\n"
+                 "changes at Stripe; to end it earlier, cancel it there.\n",
          .options = stripe_dismiss_options},
         {"stripe", "settle", "METER_EVENT", run_stripe_settle, CTL_DATABASE | CTL_CHANGES,
          .example = "stripe settle mev_3f0c9a7d5b1e48c2a6d4e8f01b2c3d4e",

@@ -128,7 +128,7 @@ enum fail fail_until_tomorrow(struct operation *operation, const char *code,
                               const char *message);
 
 /* FAIL_BUSY, which is answered 409 with Retry-After: another request goes on, and nothing was done.
- * "idempotency_in_progress" where the request has an Idempotency-Key, with which it is to be repeated; else
+ * "idempotency_in_progress" where the request is to be repeated with its Idempotency-Key, else
  * "operation_in_progress". `why` is the message; NULL: a request with the same key is being answered. */
 enum fail fail_in_progress(struct task *task, bool has_key, const char *why);
 /* FAIL_NOT_FOUND "customer_not_found" and "subscription_not_found". */

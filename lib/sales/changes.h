@@ -6,7 +6,7 @@
  *
  * Failures of all: FAIL_UNAVAILABLE "stripe_not_configured"; FAIL_NOT_FOUND; FAIL_CONFLICT
  * "checkout_needed" (nothing was bought yet), "subscription_ended", "payment_reversed" (refunded or
- * disputed), "nothing_to_change"; FAIL_BUSY "operation_in_progress"; FAIL_PAYMENT (nothing was changed);
+ * disputed), "nothing_to_change"; FAIL_BUSY "operation_in_progress", "idempotency_in_progress"; FAIL_PAYMENT (nothing was changed);
  * FAIL_STRIPE (when the outcome is unknown, the Stripe jobs fetch the subscription).
  */
 #pragma once

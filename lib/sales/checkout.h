@@ -28,7 +28,7 @@ struct checkout_session {
  *
  * FAIL_UNAVAILABLE "stripe_not_configured"; FAIL_INVALID for a plan, price or add-on that is not sold, for
  * a quantity of what is bought once, and for URLs of other origins; FAIL_NOT_FOUND; FAIL_CONFLICT
- * "subscription_exists"; FAIL_BUSY "operation_in_progress"; FAIL_STRIPE.
+ * "subscription_exists"; FAIL_BUSY "operation_in_progress", "idempotency_in_progress"; FAIL_STRIPE.
  */
 enum fail checkout_open(struct operation *operation, const struct checkout_request *request,
                         struct checkout_session *out) MUST_CHECK;

@@ -10,7 +10,7 @@
 enum fail call_prepare(struct operation *operation, const struct stripe_call *wanted,
                        struct stripe_call *out) MUST_CHECK;
 
-/* Locks the customer. FAIL_BUSY "operation_in_progress" when another request has the lock, or
+/* Locks the customer. FAIL_BUSY "operation_in_progress" or "idempotency_in_progress" when another request has the lock, or
  * when the subscription is no longer as in `seen` (NULL: not compared), from which the caller
  * chose what to do. */
 enum fail customer_lock_as_seen(struct operation *operation, const char *customer_id,
