@@ -48,7 +48,7 @@
 #define CUSTOMERS_WALK(is_behind, desc)                                                        \
 	WALK("customer_id", KEY, CURSOR, OF_TYPES, is_behind, desc)
 #define TYPES_WALK(is_behind, desc)                                                            \
-	WALK("type", SECOND_KEY, "reached.position, reached.number",                           \
+	WALK("type", SECOND_KEY, "last_position, last_number",                                 \
 	     "customer_id = $4::text AND " OF_TYPES, is_behind, desc)
 
 #define PAGE(rows, desc)                                                                       \
@@ -72,9 +72,10 @@
 #define PAGE_OF_BOTH(is_behind, desc)                                                          \
 	"WITH of_customer AS MATERIALIZED (" CUSTOMERS_WALK(is_behind, desc) ") " PAGE(        \
 	        "SELECT " STORED ", wanted, false AS ends FROM of_customer WHERE wanted "      \
-	        "UNION ALL SELECT of_type.* FROM of_customer AS reached "                      \
-	        "CROSS JOIN LATERAL (" TYPES_WALK(is_behind,                                   \
-	                                          desc) ") AS of_type WHERE reached.ends",     \
+	        "UNION ALL SELECT " STORED ", wanted, ends FROM (SELECT position AS "          \
+	        "last_position, number AS last_number FROM of_customer WHERE ends) AS "        \
+	        "reached "                                                                     \
+	        "CROSS JOIN LATERAL (" TYPES_WALK(is_behind, desc) ") AS of_type",             \
 	        desc)
 
 #define OLDEST(page) page(">", "")
