@@ -5,7 +5,7 @@ import signal
 import socket
 
 import pytest
-from chaos.hosts import Host
+from chaos.hosts import Host, two_hosts
 from support.stack import wait_for
 
 STACK = {"WORKERS": 2}
@@ -14,11 +14,7 @@ STACK = {"WORKERS": 2}
 @pytest.fixture(name="hosts", scope="module")
 def fixture_hosts(stack):
     """Two hosts with the same plans. Each test leaves them so."""
-    made = [Host(stack, name) for name in ("one", "two")]
-    stack.script("stop", "billingd")
-    yield made
-    for host in made:
-        assert host.daemon.stop() == 0
+    yield from two_hosts(stack)
 
 
 def reload(host, edit):

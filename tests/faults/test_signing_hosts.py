@@ -4,7 +4,7 @@ import json
 
 import jwt
 import pytest
-from chaos.hosts import Host
+from chaos.hosts import two_hosts
 from support.fcgi import ask
 from support.stack import wait_for
 
@@ -14,11 +14,7 @@ STACK = {"WORKERS": 2}
 @pytest.fixture(name="hosts", scope="module")
 def fixture_hosts(stack):
     """Two hosts, which have the same signing key. Each test leaves them so."""
-    made = [Host(stack, name) for name in ("one", "two")]
-    stack.script("stop", "billingd")
-    yield made
-    for host in made:
-        assert host.daemon.stop() == 0
+    yield from two_hosts(stack)
 
 
 def everywhere(hosts, wanted):

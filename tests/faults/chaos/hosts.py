@@ -65,3 +65,12 @@ class Host:
         shutil.copy(other.keys / name, target)
         target.chmod(0o600)
         self.daemon.own(target)
+
+
+def two_hosts(stack):
+    """For a fixture: two hosts take the place of the stack's own billingd. Both end well."""
+    made = [Host(stack, name) for name in ("one", "two")]
+    stack.script("stop", "billingd")
+    yield made
+    for host in made:
+        assert host.daemon.stop() == 0
