@@ -38,10 +38,10 @@ struct share {
 
 /*
  * Marks that this worker serves the customer. In the Stripe pool one request of a customer runs at
- * a time: FAIL_BUSY "operation_in_progress" or "idempotency_in_progress". In the main pool a customer may have half of the
- * workers while requests wait: FAIL_LIMITED "rate_limited". Operators' requests to the main pool
- * are not counted, nor are licences and usage reports: one short statement finds the caller and does
- * the work, and nginx limits their rate.
+ * a time: FAIL_BUSY "operation_in_progress" or "idempotency_in_progress". In the main pool a customer may
+ * have half of the workers while requests wait: FAIL_LIMITED "rate_limited". Operators' requests to the
+ * main pool are not counted, nor are licences and usage reports: one short statement finds the caller and
+ * does the work, and nginx limits their rate.
  *
  * While Stripe is slow, customers without a paid subscription together may have half of the Stripe
  * pool, so that strangers who sign up do not keep customers who pay from changing their plans:

@@ -2,8 +2,6 @@
 #include "billing/host_plans.h"
 #include "billingctl-doctor/doctor.h"
 
-enum { NAMED_MAX = 10 };
-
 /* This host is named too where its billingd has not loaded the file yet. */
 enum fail
 check_plans_of_hosts(struct doctor *doctor)
@@ -19,5 +17,5 @@ check_plans_of_hosts(struct doctor *doctor)
 		                 (long long)hosts.alike);
 	return doctor_warn(doctor, "Hosts that have loaded other plans than %s has: %s%s.",
 	                   ctl->settings.plans_file, hosts.names,
-	                   hosts.differ > NAMED_MAX ? ", and others" : "");
+	                   hosts.differ > HOST_PLANS_NAMED ? ", and others" : "");
 }

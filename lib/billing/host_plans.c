@@ -27,11 +27,11 @@ static const struct statement statements[] = {
                 "count(*) FILTER (WHERE NOT alike) AS differ, "
                 "COALESCE(string_agg(substr(host, strpos(host, '@') + 1) || ' (process ' || "
                 "  split_part(host, '-', 1) || ')', ', ' ORDER BY host) "
-                "  FILTER (WHERE NOT alike AND place <= 10), '') AS names "
+                "  FILTER (WHERE NOT alike AND place <= $2::bigint), '') AS names "
                 "FROM (SELECT host, alike, "
                 "  row_number() OVER (PARTITION BY alike ORDER BY host) AS place "
                 "  FROM (SELECT DISTINCT ON (host) split_part(application_name, ' ', 4) "
-                "    AS host, split_part(application_name, ' ', 3) = left($1, 12) AS alike "
+                "    AS host, split_part(application_name, ' ', 3) = $1 AS alike "
                 "    FROM pg_stat_activity WHERE datname = current_database() "
                 "    AND application_name ~ '^billingd jobs [0-9a-f]{12} ' "
                 "    AND COALESCE(state_change > now() - " SILENT ", true) "
@@ -41,6 +41,12 @@ static const struct statement statements[] = {
 };
 
 const struct statement_list host_plans_statements = STATEMENT_LIST(statements);
+
+static const char *
+shown_digest(struct arena *arena, const struct plans *plans)
+{
+	return arena_printf(arena, "%.*s", DIGEST_SHOWN, plans->digest);
+}
 
 /* A text of the characters that names of hosts have. */
 static const char *
@@ -89,7 +95,7 @@ host_plans_name(struct arena *arena, const char *role, const struct plans *plans
 	bool known = gethostname(given, sizeof(given) - 1) == 0 && *given != '\0';
 	const char *name = known ? given : "unknown";
 
-	return arena_printf(arena, "%s %.*s %lld-%s@%s", role, DIGEST_SHOWN, plans->digest,
+	return arena_printf(arena, "%s %s %lld-%s@%s", role, shown_digest(arena, plans),
 	                    (long long)master, host_mark(arena, name), shown_name(arena, name));
 }
 
@@ -100,7 +106,9 @@ host_plans_compare(struct operation *operation, const struct plans *plans,
 	bool found;
 
 	*out = (struct host_plans){.names = ""};
-	TRY(db_row(operation->db, operation->task, &statements[0], PARAMETERS(plans->digest),
+	TRY(db_row(operation->db, operation->task, &statements[0],
+	           PARAMETERS(shown_digest(operation->task->arena, plans),
+	                      param_int(operation->task, HOST_PLANS_NAMED)),
 	           out, &found));
 	if (server_is_pooled(operation->db, out->backend_pid))
 		*out = (struct host_plans){.names = "", .pooled = true};

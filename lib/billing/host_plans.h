@@ -11,12 +11,14 @@
 
 extern const struct statement_list host_plans_statements;
 
+enum { HOST_PLANS_NAMED = 10 };
+
 /* The hosts that have a digest in the name of a connection now. */
 struct host_plans {
 	int64_t backend_pid; /* of the session */
 	int64_t alike;       /* hosts that have loaded the plans that were asked about */
 	int64_t differ;      /* hosts that have loaded other plans */
-	const char *names;   /* of the first ten that differ */
+	const char *names;   /* of the first HOST_PLANS_NAMED that differ */
 	bool pooled;         /* a connection pooler hides the names; nothing is counted */
 };
 
