@@ -20,8 +20,8 @@ import peers
 import scripts
 import tails
 import usage
-from goals import (GOALS, GROWTH, KEPT_BY_FRESH, PEERS, Goal, before_of, memory_goal, peer_what, reasons,
-                   tail_goal)
+from goals import (GOALS, GROWTH, KEPT_BY_FRESH, PEERS, Goal, before_of, memory_goal, peer_limit, peer_what,
+                   reasons, tail_goal)
 from load import CORES, BadRun
 from measures import SMALL, VALUES, Measures, bounds, cpu
 from payment_measures import RECEIVE, PaymentMeasures, answers, workers_cpu
@@ -138,17 +138,18 @@ def peer_rows(measures):
     """The service's rate, tail and memory over the reference servers'."""
     rows = []
     for peer in (peer.name for peer in measures.peers.running):
-        for name, what, goals, _ in PEERS:
+        for name, what, goals in PEERS:
             goal = goals.get(peer)
-            rows.append(compared(measures, peer_what(what, peer), lambda result: result.rate, name,
-                                 f"{peer} {name}", Goal("", "", ">=", goal) if goal else None))
-        for name, what, *_ in PEERS:
+            row = compared(measures, peer_what(what, peer), lambda result: result.rate, name,
+                           f"{peer} {name}", Goal("", "", ">=", goal) if goal else None)
+            rows.append({**row, "limit": peer_limit(measures.typical(name), row["ratio"])})
+        for name, what, _ in PEERS:
             goal = tail_goal(name, what, peer)
             rows.append(compared(measures, goal.what, p99, name, f"{peer} {name}", goal))
         if peer in KEPT_BY_FRESH:
             goal = KEPT_BY_FRESH[peer]
-            rows.append(compared(measures, goal.what, lambda result: result.rate, "kept",
-                                 f"{peer} fresh", goal))
+            row = compared(measures, goal.what, lambda result: result.rate, "kept", f"{peer} fresh", goal)
+            rows.append({**row, "limit": peer_limit(measures.typical("kept"), row["ratio"])})
         rows.append(memory_row(measures, peer))
     return rows
 
@@ -214,7 +215,7 @@ def print_table(rows, earlier):
             if len(row["rounds"]) > 1 else ""
         print(f"{row['what']:{width}}  {before_of(row['what'], earlier):>9}  {row['ratio']:7.2f}  "
               f"{row['goal']:>7}  {met:4}  {tail:>7}  {rounds}")
-    for what, reason in reasons(row["what"] for row in rows if row["met"] is False):
+    for what, reason in reasons(row for row in rows if row["met"] is False):
         print(f"miss: {what}: {reason}")
 
 

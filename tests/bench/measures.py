@@ -210,6 +210,10 @@ class Measures:
         """The median over the rounds of a figure."""
         return statistics.median(of(result) for result in self.figures[name])
 
+    def typical(self, name):
+        """The round with the median rate."""
+        return sorted(self.figures[name], key=lambda result: result.rate)[len(self.figures[name]) // 2]
+
     def ratios(self, name, base, of=lambda result: result.rate):
         """The figure over the base's, round by round."""
         return [of(a) / of(b) for a, b in zip(self.figures[name], self.figures[base])]
