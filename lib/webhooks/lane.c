@@ -200,6 +200,18 @@ most_running(const struct lane *lane, int64_t now_ms)
 	return lane->failing_since.known ? WEBHOOK_REQUESTS_FAILING : WEBHOOK_REQUESTS_MAX;
 }
 
+bool
+lanes_can_send(const struct lanes *lanes, int64_t now_ms)
+{
+	for (size_t i = 0; i < LANES_MAX; i++) {
+		const struct lane *lane = &lanes->items[i];
+
+		if (lane->first != NULL && lane->running < most_running(lane, now_ms))
+			return true;
+	}
+	return false;
+}
+
 /* How many deliveries the lane would take now. */
 static int64_t
 lane_wants(const struct lane *lane, int64_t now_ms)

@@ -65,6 +65,9 @@ void lanes_clear(struct lanes *lanes);
 size_t lanes_ask(struct lanes *lanes, int64_t now_ms, int64_t room,
                  struct webhook_want wants[static LANES_MAX]);
 
+/* Whether a delivery is in memory that may be sent now. */
+bool lanes_can_send(const struct lanes *lanes, int64_t now_ms);
+
 /* Adds a delivery that was taken until this time. */
 void lane_add(struct lane *lane, const struct webhook_taken *taken, const char *body,
               int64_t lease_until_us);

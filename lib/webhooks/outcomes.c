@@ -26,6 +26,9 @@ outcomes_add(struct outcomes *outcomes, struct delivery *delivery,
 	outcome->delivery = delivery;
 	outcome->answer = *answer;
 	delivery->lane->unrecorded++;
+	if ((answer->status < 200 || answer->status >= 300) &&
+	    !delivery->lane->failing_since.known)
+		outcomes->has_news = true;
 	if (outcomes->last == NULL)
 		outcomes->first = outcome;
 	else
@@ -38,7 +41,7 @@ outcomes_add(struct outcomes *outcomes, struct delivery *delivery,
 bool
 outcomes_are_due(const struct outcomes *outcomes)
 {
-	return outcomes->count >= OUTCOMES_MAX / 2 ||
+	return outcomes->count >= OUTCOMES_MAX / 2 || outcomes->has_news ||
 	       (outcomes->count > 0 && clock_monotonic_us() >= outcomes->since_us + wait_us);
 }
 
@@ -277,5 +280,6 @@ outcomes_write(struct outcomes *outcomes, struct operation *operation)
 		add_counts(&outcomes->counts, &batch->counts);
 		drop_first(outcomes, batch->count);
 	}
+	outcomes->has_news = false;
 	return FAIL_NONE;
 }

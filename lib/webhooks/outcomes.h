@@ -26,6 +26,7 @@ struct outcomes {
 	struct outcome *last;
 	size_t count;
 	int64_t since_us; /* clock_monotonic_us(): when the first one came */
+	bool has_news;    /* the first failure of an endpoint that was well is among them */
 	struct webhook_counts counts;
 };
 
@@ -33,7 +34,8 @@ struct outcomes {
 void outcomes_add(struct outcomes *outcomes, struct delivery *delivery,
                   const struct post_answer *answer);
 
-/* There are enough of them, or the first one has waited long enough. */
+/* There are enough of them, or the first one has waited long enough, or an endpoint has begun to fail: it is
+ * asked less from then on. */
 bool outcomes_are_due(const struct outcomes *outcomes);
 
 /* Records all, and how the endpoints are doing. After a failure they are still there. */

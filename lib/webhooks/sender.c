@@ -23,8 +23,8 @@
 #include "webhooks/lane.h"
 #include "webhooks/outcomes.h"
 
-static const int64_t look_us = 100000;       /* between two looks while requests run */
-static const int64_t keys_us = 5000000;      /* between two looks at the keys */
+static const int64_t look_us = 100000;  /* between two looks while there is something to send */
+static const int64_t keys_us = 5000000; /* between two looks at the keys */
 static const int64_t keys_again_us = 500000; /* the same, while this host lacks one */
 static const int64_t end_us = 2000000;   /* for the answers of what is on its way at the end */
 static const int64_t timeout_ms = 15000; /* of an attempt */
@@ -166,13 +166,20 @@ open_keys_of(struct webhook_sender *sender, struct operation *operation,
 	return FAIL_NONE;
 }
 
+/* Whether requests run, or can be started without a look. */
+static bool
+is_busy(const struct webhook_sender *sender, const struct operation *operation)
+{
+	return sender->running > 0 || lanes_can_send(&sender->lanes, operation->now_ms);
+}
+
 static enum fail
 look(struct webhook_sender *sender, struct operation *operation)
 {
 	const struct webhook_sendable *endpoints;
 	size_t count;
 
-	if (sender->running > 0 && !sender->has_more_events &&
+	if (is_busy(sender, operation) && !sender->has_more_events &&
 	    clock_monotonic_us() < sender->look_due_us)
 		return FAIL_NONE;
 	sender->has_more_events = false;
@@ -310,7 +317,7 @@ run(struct webhook_sender *sender)
 static enum fail
 record(struct webhook_sender *sender, struct operation *operation)
 {
-	if (!outcomes_are_due(&sender->outcomes) && sender->running > 0)
+	if (!outcomes_are_due(&sender->outcomes) && is_busy(sender, operation))
 		return FAIL_NONE;
 	return outcomes_write(&sender->outcomes, operation);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "webhooks/lane.h"
+#include "webhooks/sender.h"
 
 enum { BUSY = 7, WINDOW = 256, ROOM = 1000, NOW_MS = 1000 };
 
@@ -76,6 +77,28 @@ START_TEST(test_room_for_all)
 }
 END_TEST
 
+/* A delivery in memory can be sent unless the endpoint has enough requests or is paused. */
+START_TEST(test_what_can_be_sent)
+{
+	struct delivery delivery = {0};
+
+	memset(&lanes, 0, sizeof(lanes));
+	open_lane(3, WINDOW);
+	ck_assert(!lanes_can_send(&lanes, NOW_MS));
+	lanes.items[3].first = &delivery;
+	lanes.items[3].running = WEBHOOK_REQUESTS_MAX - 1;
+	ck_assert(lanes_can_send(&lanes, NOW_MS));
+	lanes.items[3].running = WEBHOOK_REQUESTS_MAX;
+	ck_assert(!lanes_can_send(&lanes, NOW_MS));
+	lanes.items[3].running = 0;
+	lanes.items[3].paused_until = INSTANT_MS(NOW_MS + 1);
+	ck_assert(!lanes_can_send(&lanes, NOW_MS));
+	ck_assert(lanes_can_send(&lanes, NOW_MS + 1));
+	lanes.items[3].can_send = false;
+	ck_assert(!lanes_can_send(&lanes, NOW_MS + 1));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -84,6 +107,7 @@ main(void)
 
 	tcase_add_test(tcase, test_busy_lanes_leave_room);
 	tcase_add_test(tcase, test_room_for_all);
+	tcase_add_test(tcase, test_what_can_be_sent);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
 }
