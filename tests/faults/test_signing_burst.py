@@ -35,7 +35,8 @@ def asked(stack, *request, **params):
 
 
 def take_licenses(stack, numbers, signed, refused):
-    """Asks for the licence of one customer after another, again when told so."""
+    """Asks for the licence of one customer after another, again when told so: after a second, as Retry-After
+    says."""
     for number in numbers:
         path = f"/api/licenses/{customers.customer_id(number)}"
         while True:
@@ -45,7 +46,7 @@ def take_licenses(stack, numbers, signed, refused):
                 break
             assert (status, body["code"]) == (503, "busy")
             refused.append(number)
-            time.sleep(0.2)
+            time.sleep(1)
 
 
 def ask_otherwise(stack, customer, stop, waits):
