@@ -142,14 +142,14 @@ def peer_rows(measures):
             goal = goals.get(peer)
             row = compared(measures, peer_what(what, peer), lambda result: result.rate, name,
                            f"{peer} {name}", Goal("", "", ">=", goal) if goal else None)
-            rows.append({**row, "limit": peer_limit(measures.typical(name), row["ratio"])})
+            rows.append({**row, "limit": peer_limit(measures.typical(name), row["ratio"], CORES)})
         for name, what, _ in PEERS:
             goal = tail_goal(name, what, peer)
             rows.append(compared(measures, goal.what, p99, name, f"{peer} {name}", goal))
         if peer in KEPT_BY_FRESH:
             goal = KEPT_BY_FRESH[peer]
             row = compared(measures, goal.what, lambda result: result.rate, "kept", f"{peer} fresh", goal)
-            rows.append({**row, "limit": peer_limit(measures.typical("kept"), row["ratio"])})
+            rows.append({**row, "limit": peer_limit(measures.typical("kept"), row["ratio"], CORES)})
         rows.append(memory_row(measures, peer))
     return rows
 

@@ -119,12 +119,13 @@ def before_of(what, earlier):
     return "" if ratio is None else f"{ratio:.2f}"
 
 
-def peer_limit(result, ratio):
+def peer_limit(result, ratio, cores):
     """The words about the ratio that the service would reach beside a reference server if it did nothing
-    itself: nginx and PostgreSQL work for both, and the processors are busy all the time."""
-    given = result.cpu_us["nginx"] + result.cpu_us["postgres"]
-    return (f"nginx and PostgreSQL take {given:.0f} of {result.all_cpu_us:.0f} us of CPU: without any work of "
-            f"its own the service would reach {ratio * result.all_cpu_us / given:.2f}.")
+    itself: its share of the cores' time is all that could become free."""
+    share = result.cpu_us["billingd"] * result.rate / (1e6 * cores)
+    return (f"the service takes {100 * share:.0f} % of the cores' time; nginx, PostgreSQL and the load, which are "
+            f"the same for both, have the rest: without any work of its own it would reach {ratio / (1 - share):.2f} "
+            "at most.")
 
 
 def reasons(missed):
