@@ -206,10 +206,23 @@ lanes_can_send(const struct lanes *lanes, int64_t now_ms)
 	for (size_t i = 0; i < LANES_MAX; i++) {
 		const struct lane *lane = &lanes->items[i];
 
-		if (lane->first != NULL && lane->running < most_running(lane, now_ms))
+		if (lane->first != NULL && !lane->failing_since.known &&
+		    lane->running < most_running(lane, now_ms))
 			return true;
 	}
 	return false;
+}
+
+struct string_list
+lane_unsent(const struct lane *lane, struct arena *arena, int64_t now_us)
+{
+	const char **rows = arena_alloc(arena, (lane->waiting + 1) * sizeof(*rows));
+	size_t count = 0;
+
+	for (const struct delivery *d = lane->first; d != NULL; d = d->next)
+		if (d->lease_until_us > now_us)
+			rows[count++] = d->row_id;
+	return (struct string_list){.count = count, .items = rows};
 }
 
 /* How many deliveries the lane would take now. */

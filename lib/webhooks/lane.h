@@ -65,8 +65,11 @@ void lanes_clear(struct lanes *lanes);
 size_t lanes_ask(struct lanes *lanes, int64_t now_ms, int64_t room,
                  struct webhook_want wants[static LANES_MAX]);
 
-/* Whether a delivery is in memory that may be sent now. */
+/* Whether a delivery is in memory that an endpoint which does not fail may get now. */
 bool lanes_can_send(const struct lanes *lanes, int64_t now_ms);
+
+/* The rows that were taken and not sent, as far as their lease lasts. */
+struct string_list lane_unsent(const struct lane *lane, struct arena *arena, int64_t now_us);
 
 /* Adds a delivery that was taken until this time. */
 void lane_add(struct lane *lane, const struct webhook_taken *taken, const char *body,

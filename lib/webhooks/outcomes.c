@@ -12,6 +12,14 @@ static const int64_t wait_us = 50000;
 /* A success is written down on the endpoint again after this time. */
 static const int64_t success_ms = 10000;
 
+/* The health of an endpoint does not depend on tests, on answers from an earlier URL, or on events that were not
+ * sent. */
+static bool
+counts_as_health(const struct delivery *delivery)
+{
+	return !delivery->test && text_equal(delivery->url, delivery->lane->url);
+}
+
 void
 outcomes_add(struct outcomes *outcomes, struct delivery *delivery,
              const struct post_answer *answer)
@@ -26,9 +34,9 @@ outcomes_add(struct outcomes *outcomes, struct delivery *delivery,
 	outcome->delivery = delivery;
 	outcome->answer = *answer;
 	delivery->lane->unrecorded++;
-	if ((answer->status < 200 || answer->status >= 300) &&
+	if (!webhook_is_delivered(answer) && counts_as_health(delivery) &&
 	    !delivery->lane->failing_since.known)
-		outcomes->has_news = true;
+		outcomes->begins_to_fail = true;
 	if (outcomes->last == NULL)
 		outcomes->first = outcome;
 	else
@@ -41,7 +49,7 @@ outcomes_add(struct outcomes *outcomes, struct delivery *delivery,
 bool
 outcomes_are_due(const struct outcomes *outcomes)
 {
-	return outcomes->count >= OUTCOMES_MAX / 2 || outcomes->has_news ||
+	return outcomes->count >= OUTCOMES_MAX / 2 || outcomes->begins_to_fail ||
 	       (outcomes->count > 0 && clock_monotonic_us() >= outcomes->since_us + wait_us);
 }
 
@@ -229,14 +237,6 @@ health_of(struct batch *batch, struct lane *lane)
 	return &batch->health[place];
 }
 
-/* The health of an endpoint does not depend on tests, on answers from an earlier URL, or on events that were not
- * sent. */
-static bool
-counts_as_health(const struct delivery *delivery)
-{
-	return !delivery->test && text_equal(delivery->url, delivery->lane->url);
-}
-
 static void
 gather(const struct outcomes *outcomes, struct operation *operation, struct batch *batch)
 {
@@ -280,6 +280,6 @@ outcomes_write(struct outcomes *outcomes, struct operation *operation)
 		add_counts(&outcomes->counts, &batch->counts);
 		drop_first(outcomes, batch->count);
 	}
-	outcomes->has_news = false;
+	outcomes->begins_to_fail = false;
 	return FAIL_NONE;
 }

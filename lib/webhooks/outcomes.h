@@ -25,8 +25,8 @@ struct outcomes {
 	struct outcome *first;
 	struct outcome *last;
 	size_t count;
-	int64_t since_us; /* clock_monotonic_us(): when the first one came */
-	bool has_news;    /* the first failure of an endpoint that was well is among them */
+	int64_t since_us;    /* clock_monotonic_us(): when the first one came */
+	bool begins_to_fail; /* an endpoint that was well has failed */
 	struct webhook_counts counts;
 };
 
@@ -34,8 +34,8 @@ struct outcomes {
 void outcomes_add(struct outcomes *outcomes, struct delivery *delivery,
                   const struct post_answer *answer);
 
-/* There are enough of them, or the first one has waited long enough, or an endpoint has begun to fail: it is
- * asked less from then on. */
+/* Enough answers wait, or the first one has waited long enough, or an endpoint begins to fail: it is asked
+ * less once that is recorded. */
 bool outcomes_are_due(const struct outcomes *outcomes);
 
 /* Records all, and how the endpoints are doing. After a failure they are still there. */

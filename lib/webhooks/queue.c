@@ -31,6 +31,7 @@ enum {
 	FEED,
 	FEED_BACKLOGS,
 	TAKE,
+	GIVE_BACK,
 	RECORD,
 	HEALTH,
 	RECOVER,
@@ -68,6 +69,15 @@ static const struct statement statements[] = {
                   ROWS_WITH(struct webhook_taken, endpoint_id, row_id, event_id, type, attempts,
                             event_at, test, customer_id, sequence, data),
                   .sql = webhooks_take_sql, .unconfirmed = true},
+        [GIVE_BACK] = {"webhook_give_back",
+                       .sql = "UPDATE webhook_deliveries d SET due_at = $3::timestamptz FROM ("
+                              "SELECT endpoint_id, event_id FROM webhook_deliveries "
+                              "WHERE endpoint_id = $1 AND event_id = ANY ($2::text[]::uuid[]) "
+                              "AND state = 'pending' AND due_at > $3::timestamptz "
+                              "FOR UPDATE SKIP LOCKED) AS unsent "
+                              "WHERE d.endpoint_id = unsent.endpoint_id "
+                              "AND d.event_id = unsent.event_id",
+                       .unconfirmed = true},
         [RECORD] = {"webhook_record", .sql = webhooks_record_sql, .unconfirmed = true},
         [HEALTH] = {"webhook_health", ROWS_WITH(struct judged, ends, recovered),
                     .sql = webhooks_health_sql},
@@ -187,6 +197,16 @@ webhook_take(struct operation *operation, const struct webhook_want *wants, size
 	               PARAMETERS(json.text.data, param_now(operation),
 	                          param_in(operation, WEBHOOK_LEASE_S * SECOND_MS)),
 	               (void *)out, count);
+}
+
+enum fail
+webhook_give_back(struct operation *operation, const char *endpoint_id,
+                  const struct string_list *rows)
+{
+	return db_run(operation->db, operation->task, &statements[GIVE_BACK],
+	              PARAMETERS(endpoint_id, param_list(operation->task, rows),
+	                         param_now(operation)),
+	              NULL);
 }
 
 static void

@@ -65,6 +65,10 @@ enum fail webhook_take(struct operation *operation, const struct webhook_want *w
                        size_t want_count, const struct webhook_taken **out,
                        size_t *count) MUST_CHECK;
 
+/* Ends the lease of rows that were taken and not sent: another process may take them at once. */
+enum fail webhook_give_back(struct operation *operation, const char *endpoint_id,
+                            const struct string_list *rows) MUST_CHECK;
+
 /* The outcome of an attempt. */
 struct webhook_outcome {
 	const char *endpoint_id;

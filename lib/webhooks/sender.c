@@ -1,9 +1,9 @@
 /*
  * sender.c: sends deliveries to many endpoints at a time.
  *
- * One step of the job records what was answered, looks which endpoints may get something, feeds and takes for
- * those, and lets the requests go on for a moment. Statements run between, so they are few and short; answers
- * are recorded in batches.
+ * One step of the job lets the requests go on for a moment, and starts what the endpoints may get. No request
+ * goes on while a statement runs, so statements are few: answers are recorded many at a time, the endpoints are
+ * looked at ten times a second while there is something to send, and rows are taken for a tenth of a second ahead.
  */
 #include "webhooks/sender.h"
 
@@ -170,7 +170,8 @@ open_keys_of(struct webhook_sender *sender, struct operation *operation,
 static bool
 is_busy(const struct webhook_sender *sender, const struct operation *operation)
 {
-	return sender->running > 0 || lanes_can_send(&sender->lanes, operation->now_ms);
+	return sender->running > 0 || (webhook_sender_has_key(sender) &&
+	                               lanes_can_send(&sender->lanes, operation->now_ms));
 }
 
 static enum fail
@@ -309,7 +310,7 @@ run(struct webhook_sender *sender)
 		struct delivery *delivery = answer.about;
 
 		sender->running--;
-		lane_done(delivery->lane, answer.status >= 200 && answer.status < 300);
+		lane_done(delivery->lane, webhook_is_delivered(&answer));
 		outcomes_add(&sender->outcomes, delivery, &answer);
 	}
 }
@@ -344,6 +345,22 @@ webhook_send_run(struct operation *operation, int64_t *done)
 	return FAIL_NONE;
 }
 
+/* Until its lease is over, no other process takes a row that is not given back. */
+static enum fail
+give_back(const struct webhook_sender *sender, struct operation *operation)
+{
+	int64_t now_us = clock_monotonic_us();
+
+	for (size_t i = 0; i < LANES_MAX; i++) {
+		const struct lane *lane = &sender->lanes.items[i];
+		struct string_list rows = lane_unsent(lane, operation->task->arena, now_us);
+
+		if (rows.count > 0)
+			TRY(webhook_give_back(operation, lane->endpoint_id, &rows));
+	}
+	return FAIL_NONE;
+}
+
 void
 webhook_sender_end(struct webhook_sender *sender, struct operation *operation)
 {
@@ -352,6 +369,9 @@ webhook_sender_end(struct webhook_sender *sender, struct operation *operation)
 
 	if (sender == NULL)
 		return;
+	if (give_back(sender, operation) != FAIL_NONE)
+		log_line(LOG_LEVEL_WARNING, "webhooks that were not sent wait for their lease",
+		         LOG_S("code", operation->task->failure.code));
 	lanes_clear(&sender->lanes);
 	while (sender->running > 0 && clock_monotonic_us() < until_us)
 		run(sender);

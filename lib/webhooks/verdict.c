@@ -33,12 +33,18 @@ is_overloaded(int status)
 	return status == 429 || (status >= 502 && status <= 504);
 }
 
+bool
+webhook_is_delivered(const struct post_answer *answer)
+{
+	return answer->reason[0] == '\0' && answer->status >= 200 && answer->status < 300;
+}
+
 struct webhook_verdict
 webhook_verdict_of(struct arena *arena, const struct post_answer *answer)
 {
 	struct webhook_verdict verdict = {0};
 
-	if (answer->reason[0] == '\0' && answer->status >= 200 && answer->status < 300) {
+	if (webhook_is_delivered(answer)) {
 		verdict.result = WEBHOOK_DELIVERED;
 		verdict.delivered = true;
 		return verdict;

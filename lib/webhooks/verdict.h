@@ -25,5 +25,6 @@ struct webhook_verdict {
 
 /* An answer that is not whole is a failure, whatever its status. 429 and 503 may ask for time; these and 502,
  * 504 pause the endpoint. */
+bool webhook_is_delivered(const struct post_answer *answer);
 struct webhook_verdict webhook_verdict_of(struct arena *arena,
                                           const struct post_answer *answer);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "webhooks/lane.h"
 #include "webhooks/sender.h"
 
@@ -77,10 +78,10 @@ START_TEST(test_room_for_all)
 }
 END_TEST
 
-/* A delivery in memory can be sent unless the endpoint has enough requests or is paused. */
+/* A delivery in memory can be sent unless the endpoint has enough requests, fails or is paused. */
 START_TEST(test_what_can_be_sent)
 {
-	struct delivery delivery = {0};
+	static struct delivery delivery;
 
 	memset(&lanes, 0, sizeof(lanes));
 	open_lane(3, WINDOW);
@@ -91,11 +92,35 @@ START_TEST(test_what_can_be_sent)
 	lanes.items[3].running = WEBHOOK_REQUESTS_MAX;
 	ck_assert(!lanes_can_send(&lanes, NOW_MS));
 	lanes.items[3].running = 0;
+	lanes.items[3].failing_since = INSTANT_MS(NOW_MS);
+	ck_assert(!lanes_can_send(&lanes, NOW_MS));
+	lanes.items[3].failing_since = INSTANT_NONE;
 	lanes.items[3].paused_until = INSTANT_MS(NOW_MS + 1);
 	ck_assert(!lanes_can_send(&lanes, NOW_MS));
 	ck_assert(lanes_can_send(&lanes, NOW_MS + 1));
 	lanes.items[3].can_send = false;
 	ck_assert(!lanes_can_send(&lanes, NOW_MS + 1));
+}
+END_TEST
+
+/* Rows whose lease is over may be another process's. */
+START_TEST(test_what_is_unsent)
+{
+	struct arena *arena = arena_new(1 << 20);
+	struct string_list rows;
+
+	memset(&lanes, 0, sizeof(lanes));
+	open_lane(0, WINDOW);
+	lane_add(&lanes.items[0], &(struct webhook_taken){.row_id = "a", .event_id = "evt_a"},
+	         "{}", 500);
+	lane_add(&lanes.items[0], &(struct webhook_taken){.row_id = "b", .event_id = "evt_b"},
+	         "{}", 501);
+	rows = lane_unsent(&lanes.items[0], arena, 500);
+	ck_assert_uint_eq(rows.count, 1);
+	ck_assert_str_eq(rows.items[0], "b");
+	lanes_clear(&lanes);
+	ck_assert_uint_eq(lane_unsent(&lanes.items[0], arena, 0).count, 0);
+	arena_free(arena);
 }
 END_TEST
 
@@ -108,6 +133,7 @@ main(void)
 	tcase_add_test(tcase, test_busy_lanes_leave_room);
 	tcase_add_test(tcase, test_room_for_all);
 	tcase_add_test(tcase, test_what_can_be_sent);
+	tcase_add_test(tcase, test_what_is_unsent);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
 }

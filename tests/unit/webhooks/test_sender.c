@@ -325,6 +325,40 @@ START_TEST(test_an_end_in_the_middle)
 }
 END_TEST
 
+/* Rows that are given back can be taken at once; one that was answered meanwhile stays as it is. */
+START_TEST(test_rows_are_given_back)
+{
+	const struct webhook_taken *taken;
+	struct webhook_want want = {.want = 10};
+	struct string_list rows;
+	int64_t events;
+	size_t count;
+	bool more;
+
+	begin(ACTS({ACT_ANSWER, OK_ANSWER}));
+	happen();
+	happen();
+	fine(webhook_feed(&operation, endpoint.endpoint_id, &events, &more));
+	want.endpoint_id = endpoint.endpoint_id;
+	want.url = endpoint.url;
+	fine(webhook_take(&operation, &want, 1, &taken, &count));
+	ck_assert_uint_eq(count, 2);
+	rows = (struct string_list){
+	        .count = 2, .items = (const char *[]){taken[0].row_id, taken[1].row_id}};
+	script(arena_printf(
+	        task.arena,
+	        "UPDATE webhook_deliveries SET state = 'delivered' WHERE event_id = '%s'",
+	        taken[0].row_id));
+	fine(webhook_take(&operation, &want, 1, &taken, &count));
+	ck_assert_uint_eq(count, 0);
+	fine(webhook_give_back(&operation, endpoint.endpoint_id, &rows));
+	fine(webhook_take(&operation, &want, 1, &taken, &count));
+	ck_assert_uint_eq(count, 1);
+	ck_assert_str_eq(taken[0].row_id, rows.items[1]);
+	end();
+}
+END_TEST
+
 /* Deliveries that are stored by hand, as by a replay, and the feed do not wait for each other. */
 START_TEST(test_feed_beside_a_replay)
 {
@@ -390,6 +424,7 @@ main(void)
 	tcase_add_test(tcase, test_health_of_the_url_before);
 	tcase_add_test(tcase, test_answers_of_a_deleted_customer);
 	tcase_add_test(tcase, test_an_end_in_the_middle);
+	tcase_add_test(tcase, test_rows_are_given_back);
 	tcase_add_test(tcase, test_feed_beside_a_replay);
 	tcase_add_test(tcase, test_keys_of_hosts);
 	suite_add_tcase(suite, tcase);
