@@ -7,6 +7,8 @@ import json
 import ssl
 import threading
 
+import pytest
+
 from .life import ENDED
 from support.stack import wait_for
 from support.webhook import signed
@@ -17,9 +19,16 @@ from .postgres import Session
 PENDING = """SELECT (SELECT count(*) FROM stripe_events WHERE state = 'pending')
                   + (SELECT count(*) FROM stripe_calls WHERE state = 'pending')"""
 
-# Makes every pending try due now.
-HURRY = """UPDATE stripe_events SET next_try_at = now() WHERE state = 'pending';
-           UPDATE stripe_calls SET next_try_at = now() WHERE state = 'pending';
+# The pending events and calls, for the message of a failure.
+WAITING = """SELECT concat(count(*), ', such as ', (array_agg(words))[:3]) FROM (
+  SELECT concat_ws(' ', event_id, type, 'of', subject, attempts, 'attempts, next', next_try_at, error) AS words
+  FROM stripe_events WHERE state = 'pending'
+  UNION ALL SELECT concat_ws(' ', 'call', call_id, kind, 'of', subject, attempts, 'attempts, next', next_try_at, error)
+  FROM stripe_calls WHERE state = 'pending') AS waiting"""
+
+# Makes every pending try due now. Those that are due already are left alone: they may be thousands.
+HURRY = """UPDATE stripe_events SET next_try_at = now() WHERE state = 'pending' AND next_try_at > now();
+           UPDATE stripe_calls SET next_try_at = now() WHERE state = 'pending' AND next_try_at > now();
            NOTIFY stripe_jobs"""
 
 SWEEP = """UPDATE stripe_sweeps SET finished_at = NULL, started_at = NULL; NOTIFY stripe_jobs"""
@@ -193,7 +202,14 @@ class Books:
     def rest(self, seconds=60):
         """Waits until all events are delivered and nothing is pending."""
         self.stripe.wait_idle(seconds)
-        wait_for(lambda: self.pending() == 0, seconds, 0.01)
+        self.until_nothing_waits(lambda: self.pending() == 0, seconds, 0.01)
+
+    def until_nothing_waits(self, condition, seconds, every):
+        """Waits for the condition; fails with what is pending."""
+        try:
+            wait_for(condition, seconds, every)
+        except AssertionError:
+            pytest.fail(f"pending after {seconds} s: {self.psql.value(WAITING)}")
 
     def hurry(self, seconds=60):
         """Like rest(), but makes every pending try due at once."""
@@ -203,7 +219,7 @@ class Books:
         def done():
             self.psql.run(HURRY)
             return self.pending() == 0
-        wait_for(done, seconds, 0.1)
+        self.until_nothing_waits(done, seconds, 0.1)
 
     def sweep(self, seconds=60):
         """Runs the sweeps that compare with Stripe; returns when all repairs are stored."""
