@@ -177,5 +177,6 @@ def test_any_caller_any_method(api, document, subject, stack, data):
     client = draw(st.sampled_from([api.nobody, api.viewer, api.keyed(subject.customer.api_key),
                                    api.keyed("x"), api.bearer(stack.viewer_key[:-1])]))
     answer = send(client, request, method)
-    if (method, client) == ("DELETE", api.viewer):
+    # A viewer may end sessions of its own.
+    if (method, client) == ("DELETE", api.viewer) and not operation.path.startswith("/api/session"):
         assert answer.status_code in (403, 405)
