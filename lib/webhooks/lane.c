@@ -220,7 +220,7 @@ lane_unsent(const struct lane *lane, struct arena *arena, int64_t now_us)
 	size_t count = 0;
 
 	for (const struct delivery *d = lane->first; d != NULL; d = d->next)
-		if (d->lease_until_us > now_us)
+		if (d->lease_until_us >= now_us + ATTEMPT_US)
 			rows[count++] = d->row_id;
 	return (struct string_list){.count = count, .items = rows};
 }

@@ -68,7 +68,7 @@ size_t lanes_ask(struct lanes *lanes, int64_t now_ms, int64_t room,
 /* Whether a delivery is in memory that an endpoint which does not fail may get now. */
 bool lanes_can_send(const struct lanes *lanes, int64_t now_ms);
 
-/* The rows that were taken and not sent, as far as their lease lasts. */
+/* The rows that were taken and not sent, and whose lease lasts for an attempt still. */
 struct string_list lane_unsent(const struct lane *lane, struct arena *arena, int64_t now_us);
 
 /* Adds a delivery that was taken until this time. */

@@ -283,3 +283,9 @@ outcomes_write(struct outcomes *outcomes, struct operation *operation)
 	outcomes->begins_to_fail = false;
 	return FAIL_NONE;
 }
+
+void
+outcomes_clear(struct outcomes *outcomes)
+{
+	drop_first(outcomes, outcomes->count);
+}

@@ -34,9 +34,12 @@ struct outcomes {
 void outcomes_add(struct outcomes *outcomes, struct delivery *delivery,
                   const struct post_answer *answer);
 
-/* Enough answers wait, or the first one has waited long enough, or an endpoint begins to fail: it is asked
- * less once that is recorded. */
+/* Enough answers wait, or the first one has waited long enough, or an endpoint begins to fail: it gets
+ * fewer requests once that is recorded. */
 bool outcomes_are_due(const struct outcomes *outcomes);
 
 /* Records all, and how the endpoints are doing. After a failure they are still there. */
 enum fail outcomes_write(struct outcomes *outcomes, struct operation *operation) MUST_CHECK;
+
+/* Forgets those that are not recorded: their deliveries are sent again when the lease is over. */
+void outcomes_clear(struct outcomes *outcomes);

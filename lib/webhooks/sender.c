@@ -3,7 +3,7 @@
  *
  * One step of the job lets the requests go on for a moment, and starts what the endpoints may get. No request
  * goes on while a statement runs, so statements are few: answers are recorded many at a time, the endpoints are
- * looked at ten times a second while there is something to send, and rows are taken for a tenth of a second ahead.
+ * looked at ten times a second while there is something to send, and rows are taken ahead.
  */
 #include "webhooks/sender.h"
 
@@ -346,33 +346,37 @@ webhook_send_run(struct operation *operation, int64_t *done)
 }
 
 /* Until its lease is over, no other process takes a row that is not given back. */
-static enum fail
+static void
 give_back(const struct webhook_sender *sender, struct operation *operation)
 {
+	struct task task = task_attempt(operation->task);
+	struct operation attempt = *operation;
 	int64_t now_us = clock_monotonic_us();
 
-	for (size_t i = 0; i < LANES_MAX; i++) {
+	attempt.task = &task;
+	for (size_t i = 0; i < LANES_MAX && task.failure.kind == FAIL_NONE; i++) {
 		const struct lane *lane = &sender->lanes.items[i];
-		struct string_list rows = lane_unsent(lane, operation->task->arena, now_us);
+		struct string_list rows = lane_unsent(lane, task.arena, now_us);
 
-		if (rows.count > 0)
-			TRY(webhook_give_back(operation, lane->endpoint_id, &rows));
+		if (rows.count > 0 &&
+		    webhook_give_back(&attempt, lane->endpoint_id, &rows) != FAIL_NONE)
+			log_line(LOG_LEVEL_WARNING,
+			         "webhooks that were not sent wait for their lease",
+			         LOG_S("code", task.failure.code));
 	}
-	return FAIL_NONE;
 }
 
 void
 webhook_sender_end(struct webhook_sender *sender, struct operation *operation)
 {
-	int64_t until_us = clock_monotonic_us() + end_us;
+	int64_t until_us;
 	struct delivery *delivery;
 
 	if (sender == NULL)
 		return;
-	if (give_back(sender, operation) != FAIL_NONE)
-		log_line(LOG_LEVEL_WARNING, "webhooks that were not sent wait for their lease",
-		         LOG_S("code", operation->task->failure.code));
+	give_back(sender, operation);
 	lanes_clear(&sender->lanes);
+	until_us = clock_monotonic_us() + end_us;
 	while (sender->running > 0 && clock_monotonic_us() < until_us)
 		run(sender);
 	while ((delivery = posts_end_one(sender->posts)) != NULL)
@@ -380,6 +384,7 @@ webhook_sender_end(struct webhook_sender *sender, struct operation *operation)
 	if (outcomes_write(&sender->outcomes, operation) != FAIL_NONE)
 		log_line(LOG_LEVEL_WARNING, "the last answers of webhooks are not recorded",
 		         LOG_S("code", operation->task->failure.code));
+	outcomes_clear(&sender->outcomes);
 	posts_free(sender->posts);
 	webhook_keys_release(&sender->keys);
 	free(sender);

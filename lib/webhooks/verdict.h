@@ -23,8 +23,9 @@ struct webhook_verdict {
 	const char *reason; /* of a failure, for people; NULL: none */
 };
 
-/* An answer that is not whole is a failure, whatever its status. 429 and 503 may ask for time; these and 502,
- * 504 pause the endpoint. */
+/* A 2xx; but an answer that is not whole is a failure, whatever its status. */
 bool webhook_is_delivered(const struct post_answer *answer);
+
+/* 429 and 503 may ask for time; these and 502, 504 pause the endpoint. */
 struct webhook_verdict webhook_verdict_of(struct arena *arena,
                                           const struct post_answer *answer);

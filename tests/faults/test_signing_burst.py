@@ -35,8 +35,7 @@ def asked(stack, *request, **params):
 
 
 def take_licenses(stack, numbers, signed, refused):
-    """Asks for the licence of one customer after another, again when told so: after a second, as Retry-After
-    says."""
+    """Asks for the licence of one customer after another, again a second after it was told to."""
     for number in numbers:
         path = f"/api/licenses/{customers.customer_id(number)}"
         while True:
