@@ -55,6 +55,12 @@ def tell(stack, event, customer_id=None, /, **data):
     stack.sql(f"SELECT event_add('{event}', {about}, now(), $$" + json.dumps(data) + "$$)")
 
 
+def wait_until_read(stack):
+    """Waits until notices are made of all events that are written."""
+    wait_for(lambda: stack.sql("SELECT NOT EXISTS (SELECT FROM events WHERE (position, number) > "
+                               "(SELECT position, number FROM notice_cursor))") == "t")
+
+
 def rows(stack, condition):
     text = stack.sql(f"SELECT json_agg(n) FROM notices AS n WHERE {condition}")
     return json.loads(text) if text else []
@@ -268,6 +274,7 @@ def test_a_customer_switches_its_notices_off(mailing, server, customer):
     server.rule = lambda step, address: None
     again(mailing, customer)
     tell(mailing, "subscription.canceled", customer.id, plan="starter")
+    wait_until_read(mailing)
     assert finished(mailing, customer) == ["dropped"]
     done = mailing.billingctl("customer", "update", customer.id, "--notices", "true", "--json")
     assert json.loads(done.stdout)["customer"]["notices"] is True
