@@ -19,7 +19,7 @@ struct generation {
 	const char *config_path;
 	struct migration_list migrations; /* that this program needs */
 	int secrets; /* the memory file of the secrets; the master never reads it */
-	struct app_settings settings; /* the secrets are "" until generation_enter() */
+	struct app_settings settings; /* the secrets are "" until child_enter() */
 	struct api api;               /* in the master the rules alone, without keys */
 };
 
@@ -31,7 +31,7 @@ struct generation *generation_load(const char *config_path, const struct generat
 void generation_free(struct generation *generation);
 
 /* Checks in a child process all that a worker will need, secrets, keys and database included, so
- * that the caller never holds them. Stores the secrets for generation_enter(), and sets whether
+ * that the caller never holds them. Stores the secrets for child_enter(), and sets whether
  * Stripe is configured. False after the child has reported why. */
 bool generation_check(struct generation *generation, void (*report)(const struct task *task));
 
@@ -44,9 +44,3 @@ bool generation_end_check(struct generation *generation, int status);
 /* For the master, before the first fork(): uses the libraries once, with the public keys alone. What they
  * keep in memory from then on is shared by all children. */
 void generation_warm(const struct generation *generation);
-
-/* A child's side: reads the secrets and keys of its role, makes the database handle and, where the role may
- * wait for Stripe, its client. NULL after logging why. The result is a part of the generation, so that
- * children share what they do not change of it. */
-struct api *generation_enter(const struct child *child);
-void generation_leave(struct api *api);

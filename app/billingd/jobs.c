@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "billingd/child.h"
 #include "billingd/generation.h"
 #include "billingd/signing.h"
 #include "billingd/sold_terms.h"
@@ -279,7 +280,7 @@ int
 jobs_run(const struct child *child)
 {
 	struct sigaction action = {.sa_handler = on_signal};
-	struct api *api = generation_enter(child);
+	struct api *api = child_enter(child);
 	struct runner runner = {.api = api, .jobs = child->role->jobs, .may_run = true};
 	sigset_t open_signals;
 
@@ -296,6 +297,6 @@ jobs_run(const struct child *child)
 	run_rounds(&runner, child, &open_signals);
 	end_webhooks(&runner);
 	arena_free(runner.arena);
-	generation_leave(api);
+	child_leave(api);
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include "api/caller.h"
 #include "base/arena.h"
 #include "base/log.h"
+#include "billingd/child.h"
 #include "billingd/generation.h"
 #include "billingd/signing.h"
 #include "billingd/sold_terms.h"
@@ -211,7 +212,7 @@ accept_requests(struct api *api, struct fcgi *fcgi, const struct child *child)
 int
 worker_run(const struct child *child)
 {
-	struct api *api = generation_enter(child);
+	struct api *api = child_enter(child);
 	struct fcgi *fcgi;
 	int status;
 
@@ -221,6 +222,6 @@ worker_run(const struct child *child)
 	install_handlers();
 	status = connections_enter(child->connections) ? accept_requests(api, fcgi, child) : 1;
 	fcgi_free(fcgi);
-	generation_leave(api);
+	child_leave(api);
 	return status;
 }
