@@ -69,7 +69,7 @@ read_body(struct call *call)
 	if (request->body_length == 0)
 		TRY(json_view_open(task, "{}", 2, &object));
 	else
-		TRY(json_view_open(task, request->body, request->body_length, &object));
+		TRY(json_view_open_body(task, request->body, request->body_length, &object));
 	TRY(fields_from_json(task, fields, &object, out));
 	caller_take_body_id(call, out);
 	return FAIL_NONE;

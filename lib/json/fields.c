@@ -1,6 +1,7 @@
 /* fields.c: one loop over a table fills a struct from JSON or a query string. */
 #include "json/fields.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -87,9 +88,12 @@ static const char *
 take_int(struct task *task, const struct field *field, const struct json_view *value, void *out)
 {
 	int64_t *number = member(field, out);
+	double size;
 
-	return json_view_number(value, number) ? number_fault(task, field, *number)
-	                                       : "must be an integer";
+	if (json_view_number(value, number))
+		return number_fault(task, field, *number);
+	return json_view_double(value, &size) && fabs(size) >= 0x1p63 ? "is out of range"
+	                                                              : "must be an integer";
 }
 
 static const char *

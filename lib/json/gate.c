@@ -247,13 +247,16 @@ scan_text(struct gate *gate)
 }
 
 const struct json_node *
-json_gate(struct arena *arena, const char *text, size_t length, bool foreign,
+json_gate(struct arena *arena, const char *text, size_t length, enum json_rules rules,
           struct json_refusal *refusal)
 {
 	struct gate gate = {
 	        .arena = arena,
-	        .scan = {.text = text, .length = length, .foreign = foreign},
-	        .depth_max = foreign ? JSON_FOREIGN_DEPTH : JSON_DEPTH,
+	        .scan = {.text = text,
+	                 .length = length,
+	                 .foreign = rules == JSON_FOREIGN,
+	                 .any_number = rules == JSON_BODY},
+	        .depth_max = rules == JSON_FOREIGN ? JSON_FOREIGN_DEPTH : JSON_DEPTH,
 	        .capacity = length / 8 < NODES_FIRST ? length / 8 + 8 : NODES_FIRST,
 	};
 	bool taken;

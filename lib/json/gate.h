@@ -10,6 +10,12 @@ struct arena;
 /* Open objects and lists, at most. */
 enum { JSON_DEPTH = 16, JSON_FOREIGN_DEPTH = 64 };
 
+/* JSON_STRICT: I-JSON (RFC 7493), that is RFC 8259 in well-formed UTF-8 without duplicate names, NUL and
+ * lone surrogates, with integers that fit int64, finite numbers, JSON_DEPTH levels. JSON_BODY: likewise,
+ * with numbers of any size, so that a number that is too large makes one field bad and not the whole text.
+ * JSON_FOREIGN: RFC 8259 in well-formed UTF-8, JSON_FOREIGN_DEPTH levels. */
+enum json_rules { JSON_STRICT, JSON_BODY, JSON_FOREIGN };
+
 /* A value, or the name of a member. Nodes follow each other as in the text: the content of an object
  * or a list comes behind its node, and a member's value behind the node of its name. */
 struct json_node {
@@ -28,9 +34,7 @@ struct json_refusal {
 };
 
 /* The index of the text, in the arena, beginning with the node of the outermost value; NULL
- * when the text is refused. Strict: I-JSON (RFC 7493), that is RFC 8259 in well-formed UTF-8
- * without duplicate names, NUL and lone surrogates, with integers that fit int64, finite
- * numbers, JSON_DEPTH levels. `foreign`: RFC 8259 in well-formed UTF-8, JSON_FOREIGN_DEPTH
- * levels. A byte order mark in front is passed over, and UTF-16 is named in the refusal. */
+ * when the rules refuse the text. A byte order mark in front is passed over, and UTF-16 is named in the
+ * refusal. */
 const struct json_node *json_gate(struct arena *arena, const char *text, size_t length,
-                                  bool foreign, struct json_refusal *refusal);
+                                  enum json_rules rules, struct json_refusal *refusal);

@@ -91,7 +91,7 @@ json_scan_number(struct json_scan *scan)
 		return true;
 	if (scan->at - start > NUMBER_MAX)
 		return json_scan_refuse(scan, "a number is too long");
-	if (!number_fits(scan->text + start, scan->at - start, integer))
+	if (!scan->any_number && !number_fits(scan->text + start, scan->at - start, integer))
 		return json_scan_refuse(scan, "a number is out of range");
 	return true;
 }

@@ -12,13 +12,15 @@ struct text;
 
 /* A place in a text. `why` is NULL until something is refused there. Strict text meets I-JSON's
  * demands (RFC 7493); `foreign` text may have all that RFC 8259 allows: numbers of any size, and in
- * strings NUL and lone surrogates, which are read as U+FFFD. */
+ * strings NUL and lone surrogates, which are read as U+FFFD. With `any_number`, strict text may have
+ * numbers of any size, too. */
 struct json_scan {
 	const char *text;
 	size_t length;
 	size_t at;
 	const char *why;
 	bool foreign;
+	bool any_number;
 };
 
 /* Records the reason; always false, so that callers can `return json_scan_refuse(...)`. */
@@ -57,7 +59,8 @@ json_scan_blanks(struct json_scan *scan)
 /* `true`, `false` or `null`. */
 bool json_scan_literal(struct json_scan *scan, const char *literal);
 
-/* An integer that fits int64, or a fraction or power that is a finite double; any if foreign. */
+/* An integer that fits int64, or a fraction or power that is a finite double; any if foreign or with
+ * `any_number`. */
 bool json_scan_number(struct json_scan *scan);
 
 /* A string from its opening quote on. Its content, escapes undone, is appended to `decoded`

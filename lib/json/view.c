@@ -13,7 +13,8 @@ bool
 json_view_read(struct arena *arena, const char *text, size_t length, struct json_view *out,
                struct json_refusal *refusal)
 {
-	*out = (struct json_view){arena, text, json_gate(arena, text, length, false, refusal)};
+	*out = (struct json_view){arena, text,
+	                          json_gate(arena, text, length, JSON_STRICT, refusal)};
 	return out->node != NULL;
 }
 
@@ -25,16 +26,19 @@ json_view_read_foreign(struct arena *arena, const char *text, size_t length,
 
 	*out = (struct json_view){.arena = arena, .text = text};
 	if (text != NULL)
-		out->node = json_gate(arena, text, length, true, &refusal);
+		out->node = json_gate(arena, text, length, JSON_FOREIGN, &refusal);
 	return out->node != NULL;
 }
 
-enum fail
-json_view_open(struct task *task, const char *text, size_t length, struct json_view *out)
+static enum fail
+open_object(struct task *task, const char *text, size_t length, enum json_rules rules,
+            struct json_view *out)
 {
 	struct json_refusal refusal;
 
-	if (!json_view_read(task->arena, text, length, out, &refusal)) {
+	*out = (struct json_view){task->arena, text,
+	                          json_gate(task->arena, text, length, rules, &refusal)};
+	if (out->node == NULL) {
 		(void)task_fail(task, FAIL_INVALID, "invalid_json",
 		                "This isn't acceptable JSON: %s (at byte %zu).", refusal.why,
 		                refusal.offset);
@@ -46,6 +50,18 @@ json_view_open(struct task *task, const char *text, size_t length, struct json_v
 		return task_fail(task, FAIL_INVALID, "invalid_json",
 		                 "This isn't acceptable JSON: an object is expected.");
 	return FAIL_NONE;
+}
+
+enum fail
+json_view_open(struct task *task, const char *text, size_t length, struct json_view *out)
+{
+	return open_object(task, text, length, JSON_STRICT, out);
+}
+
+enum fail
+json_view_open_body(struct task *task, const char *text, size_t length, struct json_view *out)
+{
+	return open_object(task, text, length, JSON_BODY, out);
 }
 
 bool

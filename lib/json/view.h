@@ -21,6 +21,10 @@ struct json_view {
 enum fail json_view_open(struct task *task, const char *text, size_t length,
                          struct json_view *out) MUST_CHECK;
 
+/* Like json_view_open() for a request's body, by JSON_BODY. */
+enum fail json_view_open_body(struct task *task, const char *text, size_t length,
+                              struct json_view *out) MUST_CHECK;
+
 /* Like json_view_open() for text that need not be an object: then false, and no failure. */
 bool json_view_try(struct arena *arena, const char *text, size_t length, struct json_view *out);
 

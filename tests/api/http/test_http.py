@@ -417,8 +417,7 @@ BAD_JSON = [
     b'{"license":"\xc0\xaf"}', b'{"license":"\xed\xa0\x80"}', b'{"license":"\xf4\x90\x80\x80"}',
     b'{"license":NaN}', b'{"license":Infinity}', b'{"license":-Infinity}', b'{"license":01}',
     b'{"license":1.}', b'{"license":.5}', b'{"license":+1}', b'{"license":0x1}', b'{"license":1e}',
-    b'{"license":9223372036854775808}', b'{"license":-9223372036854775809}',
-    b'{"license":123456789012345678901234567890}', b'{"license":"\\x41"}', b'{"license":"\\u12"}',
+    b'{"license":"\\x41"}', b'{"license":"\\u12"}',
     b'\xef\xbb\xbf', '{"license":"x"}'.encode("utf-16"), b'{"license":"x"}\x00',
     b"\x0b{}", b'{"a":' * 40 + b"1" + b"}" * 40, b"[" * 60000, b'{"license":' + b"[" * 50000]
 
@@ -437,6 +436,13 @@ def test_bodies_from_windows(api):
 @pytest.mark.parametrize("body", BAD_JSON, ids=lambda body: repr(body[:40]))
 def test_bodies_that_are_no_json_object(api, body):
     expect(api.nobody.request("POST", "/api/licenses/verify", data=body), 400, "invalid_json")
+
+
+@pytest.mark.parametrize("number", ["9223372036854775808", "-9223372036854775809", "1e400", "9" * 190])
+def test_a_number_of_any_size_is_json(api, number):
+    refused = expect(api.nobody.request(
+        "POST", "/api/licenses/verify", data=f'{{"license":{number}, "x":{number}}}'), 400, "invalid_request")
+    assert [one["field"] for one in refused["details"]] == ["license", "x"]
 
 
 @pytest.mark.parametrize("body", [

@@ -197,6 +197,23 @@ def test_a_batch(api, stack):
     assert batch["created"] == 2 and "limits" not in batch
 
 
+@pytest.mark.parametrize("number", ["99999999999999999999", "-9223372036854775809", "1e400"])
+def test_a_number_out_of_range_is_a_bad_field(api, stack, number):
+    """It makes its own report invalid, and no other of the batch."""
+    customer = api.sign_up()
+    bad = json.dumps(report(customer, active_devices=-1, metrics={"api_calls": 0}))
+    bad = bad.replace("-1", number).replace('"api_calls": 0', f'"api_calls": {number}')
+    good = json.dumps(report(customer))
+    batch = expect(customer.client.post("/api/usage/reports", data=f'{{"reports": [{good}, {bad}, {good}]}}'), 200)
+    assert [one["status"] for one in batch["results"]] == ["created", "invalid", "created"]
+    assert stored(stack, customer) == 2
+    refused = expect(customer.client.post("/api/usage/report", data=bad), 400, "invalid_request")
+    assert refused["details"] == [{"field": "active_devices", "message": "is out of range"}]
+    bad = json.dumps(report(customer, metrics={"api_calls": 0})).replace('"api_calls": 0', f'"api_calls": {number}')
+    refused = expect(customer.client.post("/api/usage/report", data=bad), 400, "invalid_request")
+    assert [one["field"] for one in refused["details"]] == ["metrics.api_calls"]
+
+
 def test_a_large_batch(api, stack):
     customer = api.sign_up()
     items = [report(customer, instance_id=f"{n:0100}", report_id=f"{n:0100}", active_devices=n,

@@ -93,7 +93,7 @@ from_json(const struct field *fields, const char *json)
 {
 	struct json_view object;
 
-	ck_assert_int_eq(json_view_open(&task, json, strlen(json), &object), FAIL_NONE);
+	ck_assert_int_eq(json_view_open_body(&task, json, strlen(json), &object), FAIL_NONE);
 	return fields_from_json(&task, fields, &object, &sample);
 }
 
@@ -183,6 +183,11 @@ static const struct {
         {"{\"text\":\"ab\",\"number\":11}", "number: must be at most 10"},
         {"{\"text\":\"ab\",\"number\":-6}", "number: must be at least -5"},
         {"{\"text\":\"ab\",\"number\":1.0}", "number: must be an integer"},
+        {"{\"text\":\"ab\",\"number\":99999999999999999999,\"flag\":1}",
+         "number: is out of range; flag: must be true or false"},
+        {"{\"text\":\"ab\",\"number\":-9223372036854775809}", "number: is out of range"},
+        {"{\"text\":\"ab\",\"number\":1e400}", "number: is out of range"},
+        {"{\"text\":\"ab\",\"number\":1e18}", "number: must be an integer"},
         {"{\"text\":\"ab\",\"number\":\"1\"}", "number: must be an integer"},
         {"{\"text\":\"ab\",\"number\":true}", "number: must be an integer"},
         {"{\"text\":\"ab\",\"number\":null}", "number: must be an integer"},

@@ -84,7 +84,7 @@ gate(struct arena *arena, const char *text, size_t length)
 	struct json_refusal refusal;
 
 	memcpy(exact, text, length);
-	ck_assert((json_gate(arena, exact, length, false, &refusal) == NULL) ==
+	ck_assert((json_gate(arena, exact, length, JSON_STRICT, &refusal) == NULL) ==
 	          (refusal.why != NULL));
 	ck_assert_uint_le(refusal.offset, length);
 	free(exact);
@@ -237,6 +237,34 @@ START_TEST(test_members_are_not_coerced)
 }
 END_TEST
 
+/* A number of any size leaves the rest of a body readable; all else is as strict. */
+START_TEST(test_a_body)
+{
+	static const char text[] = "{\"a\":99999999999999999999,\"b\":-1e400,\"c\":7}";
+	static const char *const refused[] = {"{\"a\":1e,\"b\":1}", "{\"a\":1,\"a\":1e400}",
+	                                      "{\"a\":NaN}", "{\"a\":\"\\ud800\"}", "[1e400]"};
+	struct task task = suite_task();
+	struct json_view object;
+	int64_t number;
+	double size;
+
+	ck_assert_int_eq(json_view_open(&task, text, strlen(text), &object), FAIL_INVALID);
+	suite_task_end(&task);
+	task = suite_task();
+	ck_assert_int_eq(json_view_open_body(&task, text, strlen(text), &object), FAIL_NONE);
+	ck_assert(!json_view_int(&object, "a", &number) &&
+	          !json_view_int(&object, "b", &number));
+	ck_assert(json_view_int(&object, "c", &number) && number == 7);
+	ck_assert(json_view_member(&object, "b", &object) && json_view_double(&object, &size) &&
+	          size < -1e300);
+	for (size_t i = 0; i < ROWS(refused); i++)
+		ck_assert_int_eq(
+		        json_view_open_body(&task, refused[i], strlen(refused[i]), &object),
+		        FAIL_INVALID);
+	suite_task_end(&task);
+}
+END_TEST
+
 START_TEST(test_only_objects)
 {
 	static const char *const others[] = {"[]", "null", "1", "\"x\"", "true"};
@@ -376,6 +404,7 @@ main(void)
 	tcase_add_test(tcase, test_bounds);
 	tcase_add_test(tcase, test_many_values);
 	tcase_add_test(tcase, test_members_are_not_coerced);
+	tcase_add_test(tcase, test_a_body);
 	tcase_add_loop_test(tcase, test_only_objects, 0, 5);
 	tcase_add_test(tcase, test_corpus);
 	tcase_add_test(tcase, test_gate_and_parser_agree);
