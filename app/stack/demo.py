@@ -13,11 +13,13 @@ import sys
 import time
 import urllib.error
 import urllib.request
+import uuid
 from pathlib import Path
 
 WEEK = 7
 CUSTOMERS_A_YEAR = 172
 CLOCK_READ = 2.1  # seconds until all processes have the new time
+PATIENCE = 90     # seconds for which a request is sent again while the answer is 503
 SETTLE = 0.8      # seconds for the jobs of billingd after each step of the clock
 FIRST = ("Alpen", "Amber", "Arctic", "Baltic", "Birch", "Blue", "Bright", "Cedar", "Clear", "Coast", "Copper", "Delta", "Ember",
          "Falcon", "Fjord", "Garden", "Granite", "Harbour", "Hazel", "Iron", "Juniper", "Lake", "Linden", "Maple", "Meadow",
@@ -42,18 +44,26 @@ class Stack:
         self.behind = days
 
     def send(self, url, token, method, body, good):
-        """One request; the answer's JSON, or None for a refusal that `good` names."""
+        """One request; the answer's JSON, or None for a refusal that `good` names. A slow machine answers 503 at times:
+        then the request is sent again. Its Idempotency-Key, or the report_id of each report, has it done once."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(url, data, method=method, headers={
             "Authorization": f"Bearer {token}", "Content-Type": "application/json"})
-        try:
-            with urllib.request.urlopen(request, timeout=60, context=self.trust if url.startswith("https") else None) as answer:
-                return json.load(answer)
-        except urllib.error.HTTPError as fault:
-            text = fault.read().decode(errors="replace")
-            if fault.code in good:
-                return None
-            raise SystemExit(f"billing: demo: {method} {url}: {fault.code} {text}") from fault
+        if method == "POST" and not url.endswith("/api/usage/reports"):
+            request.add_header("Idempotency-Key", str(uuid.uuid4()))
+        end = time.monotonic() + PATIENCE
+        while True:
+            try:
+                with urllib.request.urlopen(request, timeout=60, context=self.trust if url.startswith("https") else None) as answer:
+                    return json.load(answer)
+            except urllib.error.HTTPError as fault:
+                text = fault.read().decode(errors="replace")
+                if fault.code == 503 and time.monotonic() < end:
+                    time.sleep(min(int(fault.headers.get("Retry-After", 1)), 5))
+                elif fault.code in good:
+                    return None
+                else:
+                    raise SystemExit(f"billing: demo: {method} {url}: {fault.code} {text}") from fault
 
     def api(self, method, path, body=None, good=()):
         """A request to the API. What the business would run into anyway (409, 402) is no fault."""
@@ -145,7 +155,8 @@ class Customer:
                 early = min(180, 60 * now.hour + now.minute) if self.weeks > 1 else 0
                 at = now - datetime.timedelta(days=ago, minutes=min(self.chance.randint(0, 180), early))
                 made.append({
-                    "customer_id": self.id, "instance_id": f"site-{site + 1}", "active_devices": devices,
+                    "customer_id": self.id, "instance_id": f"site-{site + 1}",
+                    "report_id": f"site-{site + 1}.{at.date()}", "active_devices": devices,
                     "total_devices": devices + self.chance.randint(0, 2), "reported_at": at.strftime("%Y-%m-%dT%H:%M:%SZ"),
                     "version": RELEASES[(self.number + site) % len(RELEASES)],
                     "metrics": {"mqtt_messages": devices * self.chance.randint(800, 1600),
@@ -269,4 +280,5 @@ def main():
     print()
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,11 +1,53 @@
 """make demo: a business that was made while the clock moved, then a service that runs on it by the real clock."""
 
+import http.server
+import importlib.util
 import os
 import re
 import signal
 import subprocess
+import threading
 
-from support.stack import PASSED_ON, SCRIPT, VARIANT, free_port, within
+import pytest
+from support.stack import PASSED_ON, ROOT, SCRIPT, VARIANT, free_port, within
+
+
+class Busy(http.server.BaseHTTPRequestHandler):
+    """Answers each request 503 the first time, and then 201; 409 to all of /taken."""
+
+    seen = []
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        status = 409 if self.path == "/taken" else 503 if all(one[0] != self.path for one in self.seen) else 201
+        self.seen.append((self.path, self.headers["Idempotency-Key"], status))
+        self.send_response(status)
+        self.send_header("Retry-After", "0")
+        self.end_headers()
+        self.wfile.write(b'{"made": true}')
+
+    def log_message(self, *_):
+        """Says nothing."""
+
+
+def test_a_busy_service_is_asked_again():
+    """By the same request: the key of the first attempt, or, of reports, their report_id."""
+    spec = importlib.util.spec_from_file_location("demo", ROOT / "app/stack/demo.py")
+    demo = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(demo)
+    with http.server.HTTPServer(("127.0.0.1", 0), Busy) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        stack = demo.Stack.__new__(demo.Stack)
+        stack.env, stack.trust = {"BASE_URL": f"http://127.0.0.1:{server.server_port}", "ADMIN_API_KEY": "x"}, None
+        for path in ("/api/customers", "/api/usage/reports"):
+            assert stack.api("POST", path, {}) == {"made": True}
+        assert stack.api("POST", "/taken", {}, good=(409,)) is None
+        with pytest.raises(SystemExit, match="409"):
+            stack.api("POST", "/taken", {})
+        server.shutdown()
+    made, reports = Busy.seen[:2], Busy.seen[2:4]
+    assert made[0][1] and made == [("/api/customers", made[0][1], 503), ("/api/customers", made[0][1], 201)]
+    assert reports == [("/api/usage/reports", None, 503), ("/api/usage/reports", None, 201)]
 
 
 def test_a_folder_with_files_is_left_alone(tmp_path):
