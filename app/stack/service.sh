@@ -100,9 +100,23 @@ console_link() {
 	control console link make-run-owner | grep -o -m 1 'https*://.*'
 }
 
+# Settings that the env file has in any case, or leaves out: a real key of Stripe's stays with who gave it.
+readonly NOT_HANDED_ON=(BASE_URL DATABASE_URL DATABASE_OWNER_URL BILLINGD_PID_FILE BILLING_SOCKET
+	BILLING_STRIPE_SOCKET KEYS_DIR STRIPE_SECRET_KEY STRIPE_CA_FILE "${STAND_IN_SETTINGS[@]}")
+
+# Sets `given` to the other settings of this start with their values, which billingctl needs as billingd does.
+find_given() {
+	local name
+
+	given=()
+	while read -r name; do
+		[[ -z ${!name:-} || " ${NOT_HANDED_ON[*]} " == *" $name "* ]] || given+=("$name" "${!name}")
+	done < <(sed -n 's/^#\{0,1\}\([A-Z][A-Z0-9_]*\)=.*/\1/p' "$ROOT/conf/billing.env.example")
+}
+
 # Writes the env file. The two operators are made once for a database and kept there.
 make_operators() {
-	local owner='' viewer='' name stripe=()
+	local owner='' viewer='' name stripe=() given
 
 	if [[ $CLUSTER_IS_NEW == no ]]; then
 		owner=$(kept_value ADMIN_API_KEY)
@@ -116,12 +130,13 @@ make_operators() {
 		done
 		stripe+=(STRIPE_CONTROL_TOKEN "$STRIPE_CONTROL_TOKEN")
 	fi
+	find_given
 	write_env BASE_URL "$BASE_URL" ADMIN_API_KEY "$owner" VIEWER_API_KEY "$viewer" \
 		CA_CERT "$STATE/tls/cert.pem" DATABASE_URL "$DATABASE_URL" \
 		DATABASE_OWNER_URL "$DATABASE_OWNER_URL" \
 		"${stripe[@]}" BILLINGD_PID_FILE "$BILLINGD_PID_FILE" \
 		BILLING_SOCKET "$BILLING_SOCKET_PATH" BILLING_STRIPE_SOCKET "$STRIPE_SOCKET_PATH" \
-		KEYS_DIR "$KEYS_DIR"
+		KEYS_DIR "$KEYS_DIR" "${given[@]}"
 }
 
 # Returns when billingd listens.
@@ -156,13 +171,22 @@ wait_until_ready() {
 	done
 }
 
+# The plan that the welcome text buys: professional, or else the first one that is sold.
+plan_to_buy() {
+	if [[ ,$STRIPE_PRICES == *,professional:* ]]; then
+		echo professional
+	else
+		echo "${STRIPE_PRICES%%:*}"
+	fi
+}
+
 # The part of the welcome text about the stand-in for Stripe.
 print_story() {
 	cat <<WORDS
 
   Buy a plan for it. No key of Stripe's is given, so a stand-in plays Stripe at
   $STRIPE_API_BASE; no money moves:
-    api -d "{\"customer_id\": \"\$ID\", \"plan\": \"professional\"}" "\$BASE_URL/api/subscriptions/checkout"
+    api -d "{\"customer_id\": \"\$ID\", \"plan\": \"$(plan_to_buy)\"}" "\$BASE_URL/api/subscriptions/checkout"
   Open the checkout_url of the answer in a browser and pay with the first test card. Then fetch
   the licence that was paid for, and what it says:
     api "\$BASE_URL/api/licenses/\$ID"

@@ -61,26 +61,45 @@ make_secrets() {
 		\"control_token\": \"$STRIPE_CONTROL_TOKEN\"}"
 }
 
-# plan_is_sold PLAN: whether the table of plans has this plan.
-plan_is_sold() {
-	grep -q "\"plan\": *\"$1\"" "${PLANS_FILE:-$ROOT/conf/plans.json}"
-}
+# Monthly prices of the plans of conf/plans.json as it is shipped. The stand-in has yearly ones beside them.
+readonly SHIPPED_PRICES=(starter=2900 professional=9900 enterprise=49900)
 
-# Sets the prices: as settings of billingd, and as the stand-in wants to hear of them.
+# Sets the prices, as settings of billingd and as the stand-in wants to hear of them: those of the plans as
+# they are shipped, or none, if PLANS_FILE has other plans or prices. Then sell_plans makes them.
 set_prices() {
-	local plan amount
+	local plan amount pair
 
 	STAND_IN_PRICES=
 	STRIPE_PRICES=
-	# shellcheck disable=SC2034  # read by name; no meters stand in our table of plans
+	# shellcheck disable=SC2034  # read by name
 	STRIPE_METER_PRICES=
-	while read -r plan amount; do
-		plan_is_sold "$plan" || continue
+	/usr/bin/python3 "$STACK_DIR/shipped_prices.py" "${PLANS_FILE:-$ROOT/conf/plans.json}" \
+		"${SHIPPED_PRICES[@]}" || return 0
+	for pair in "${SHIPPED_PRICES[@]}"; do
+		plan=${pair%=*}
+		amount=${pair#*=}
 		STRIPE_PRICES+=$plan:price_${plan}_month,$plan:price_${plan}_year,
 		STAND_IN_PRICES+=$plan=price_${plan}_month:$amount:month,
 		STAND_IN_PRICES+=$plan=price_${plan}_year:$((10 * amount)):year,
-	done <<<$'starter 2900\nprofessional 9900\nenterprise 49900'
+	done
 	STRIPE_PRICES=${STRIPE_PRICES%,}
+}
+
+# Has billingctl make the prices and meters of PLANS_FILE at the stand-in, as an operator does at Stripe. Without the
+# stand-in, those of the last start count.
+sell_plans() {
+	local made log=$STATE/log/billingctl.log
+
+	if ! is_running stripe; then
+		STRIPE_PRICES=$(kept_value STRIPE_PRICES)
+		STRIPE_METER_PRICES=$(kept_value STRIPE_METER_PRICES)
+	else
+		made=$("${AS_SERVICE[@]}" "$BILLINGCTL" stripe setup 2>"$log") ||
+			die "stripe setup: $(complaint "$log")"
+		STRIPE_PRICES=$(sed -n 's/^STRIPE_PRICES=//p' <<<"$made")
+		STRIPE_METER_PRICES=$(sed -n 's/^STRIPE_METER_PRICES=//p' <<<"$made")
+	fi
+	AS_SERVICE+=("STRIPE_PRICES=$STRIPE_PRICES" "STRIPE_METER_PRICES=$STRIPE_METER_PRICES")
 }
 
 # The port stays the same, as billingd and open pages in a browser use it.
@@ -125,6 +144,7 @@ use_stand_in() {
 	for name in "${STAND_IN_SETTINGS[@]}"; do
 		[[ $name == STRIPE_WEBHOOK_SECRET ]] || AS_SERVICE+=("$name=${!name}")
 	done
+	[[ -n $STRIPE_PRICES ]] || sell_plans
 }
 
 # The secret in the env file: the stand-in signs with it, and scripts may.

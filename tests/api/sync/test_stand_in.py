@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from support.client import expect
 from support.stack import PRICES, ROOT, wait_for
 
 
@@ -118,3 +119,71 @@ def test_make_run_starts_the_stand_in_without_a_key(run):
     answer = requests.get(f"{stack.base_url}/health/ready", verify=stack.ca_cert, timeout=10)
     assert answer.json()["checks"]["stripe"]["detail"] != "is not configured"
     assert b"STRIPE_API_BASE" not in environ and b"STRIPE_PRICE" not in environ
+
+
+
+def write_plans(path, *prices):
+    """A table of plans of another trade, each plan at a price in euros a month and at ten times as much a year."""
+    terms = {"features": {"region": "eu"}, "limits": {"pupils": 30}}
+
+    def sold(amount):
+        return [{"amount_minor": amount, "currency": "eur", "interval": "month"},
+                {"amount_minor": 10 * amount, "currency": "eur", "interval": "year"}]
+
+    path.write_text(json.dumps({
+        "version": 1, "metrics": {"lessons": "sum"}, "trial": {"days": 30, "plan": prices[0][0], **terms},
+        "meters": {"lesson_count": {"amount_minor": "0.5", "currency": "eur"}},
+        "plans": [{"plan": plan, "name": plan.title(), "prices": sold(amount),
+                   "usage": {"meters": {"lessons": "lesson_count"}},
+                   **terms} for plan, amount in prices],
+        "addons": [{"addon": "sso", "name": "Single sign-on", "prices": sold(500), "quantity": "pupils"}]}),
+        encoding="utf-8")
+
+
+def diagnose(stack):
+    """The checks of doctor by name, with the settings of the env file and no others, as `make run` prints it."""
+    done = subprocess.run([stack.build_dir / "billingctl", "doctor", "--json"], env=env_of(stack), check=False,
+                          capture_output=True, text=True)
+    return {check["check"]: check for check in json.loads(done.stdout)["checks"]}
+
+
+def test_make_run_sells_the_plans_of_another_trade(new_stack, tmp_path):
+    """The stand-in gets the prices and meters of PLANS_FILE, also after a restart with a changed one, and billingctl
+    knows the settings of billingd."""
+    for place in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        place.chmod(0o755)
+    plans = tmp_path / "plans.json"
+    write_plans(plans, ("class", 900), ("school", 19900))
+    stack = new_stack(STRIPE_STAND_IN="on", PLANS_FILE=plans, LICENSE_TTL_DAYS=30, BRAND_FILE=ROOT / "conf/brand.json",
+                      MAIL_FROM="It's us <billing@vendor.example>")
+    assert '\\"plan\\": \\"class\\"' in stack.said
+
+    def order(customer, **wanted):
+        expect(customer.client.post("/api/subscriptions/checkout", {"customer_id": customer.id, **wanted}), 200)
+
+    order(stack.api.sign_up(), plan="school")
+    order(stack.api.sign_up(), plan="class", interval="year", addons={"sso": 2})
+    env = env_of(stack)
+    assert (env["PLANS_FILE"], env["LICENSE_TTL_DAYS"]) == (str(plans), "30")
+    assert env["MAIL_FROM"] == "It's us <billing@vendor.example>"
+    found = diagnose(stack)
+    assert {name for name, check in found.items() if check["state"] != "ok"} == {"stripe_key"}
+    assert "30 days" in found["license_life"]["detail"] and "1 named" in found["stripe_meters"]["detail"]
+    write_plans(plans, ("class", 1000), ("university", 29900))
+    stack.script("stop")
+    stack.script("start")
+    for part in ("stripe", "billingd"):
+        order(stack.api.sign_up(), plan="university")
+        assert diagnose(stack)["stripe_prices"]["state"] == "ok"
+        stack.script("stop", part)
+        stack.script("start", part)
+        wait_for(lambda: stack.api.owner.get("/api/customers", faults=True).status_code == 200)
+    order(stack.api.sign_up(), plan="class")
+    # Without the stand-in billingd starts with the prices of the last start.
+    for part in ("stripe", "billingd"):
+        stack.script("stop", part)
+    stack.script("start", "billingd")
+    assert "university:" in env_of(stack)["STRIPE_PRICES"]
+    stack.script("start", "stripe")
+    wait_for(lambda: stack.api.owner.get("/api/customers", faults=True).status_code == 200)
+    order(stack.api.sign_up(), plan="university")
