@@ -37,13 +37,13 @@
 	"ORDER BY " key desc ", position" desc ", number" desc " LIMIT (SELECT " most          \
 	"::bigint)"
 
-/* Reads at most $5 rows, however few are wanted. The row that is the last of so many is given also when
- * it is not wanted: the next page goes on behind it. */
+/* Reads at most $5 rows, however few are wanted. The last row is given also when it is not wanted: the next
+ * page goes on behind it, and a reader that asks again at the end reads no row twice. */
 #define WALK(key, value, place, condition, is_behind, desc)                                    \
 	"SELECT " STORED ", wanted, ends FROM (SELECT " STORED ", " condition " AS wanted, "   \
-	"row_number() OVER () = $5::bigint AS ends "                                           \
+	"row_number() OVER () = $5::bigint AS ends, lead(position) OVER () IS NULL AS last "   \
 	"FROM (" IN_ORDER(key, value, place, "$5", is_behind,                                  \
-	                  desc) ") AS walked) AS judged WHERE wanted OR ends LIMIT $3::bigint"
+	                  desc) ") AS walked) AS judged WHERE wanted OR last LIMIT $3::bigint"
 #define OF_TYPES "($6::text[] IS NULL OR type = ANY ($6))"
 #define CUSTOMERS_WALK(is_behind, desc)                                                        \
 	WALK("customer_id", KEY, CURSOR, OF_TYPES, is_behind, desc)
@@ -69,14 +69,20 @@
 
 /* Reads the customer's events, and from the end of that walk on those of the type: a rare type of a large
  * customer is found by the second walk, a common type of a small customer by the first. */
+#define FIRST_WALK(is_behind, desc)                                                            \
+	"of_customer AS MATERIALIZED (" CUSTOMERS_WALK(is_behind, desc) ") "
+#define SECOND_WALK(is_behind, desc)                                                           \
+	"of_type AS MATERIALIZED (SELECT " STORED ", wanted, of_type.ends "                    \
+	"FROM (SELECT position AS last_position, number AS last_number FROM of_customer "      \
+	"WHERE ends) AS reached "                                                              \
+	"CROSS JOIN LATERAL (" TYPES_WALK(is_behind, desc) ") AS of_type) "
+#define OF_WALKS                                                                               \
+	"SELECT " STORED ", wanted, false AS ends FROM of_customer "                           \
+	"WHERE wanted OR NOT EXISTS (SELECT FROM of_type) "                                    \
+	"UNION ALL SELECT " STORED ", wanted, ends FROM of_type"
 #define PAGE_OF_BOTH(is_behind, desc)                                                          \
-	"WITH of_customer AS MATERIALIZED (" CUSTOMERS_WALK(is_behind, desc) ") " PAGE(        \
-	        "SELECT " STORED ", wanted, false AS ends FROM of_customer WHERE wanted "      \
-	        "UNION ALL SELECT " STORED ", wanted, ends FROM (SELECT position AS "          \
-	        "last_position, number AS last_number FROM of_customer WHERE ends) AS "        \
-	        "reached "                                                                     \
-	        "CROSS JOIN LATERAL (" TYPES_WALK(is_behind, desc) ") AS of_type",             \
-	        desc)
+	"WITH " FIRST_WALK(is_behind, desc) ", " SECOND_WALK(is_behind, desc)                  \
+	        PAGE(OF_WALKS, desc)
 
 #define OLDEST(page) page(">", "")
 #define NEWEST(page) page("<", " DESC")
@@ -140,7 +146,7 @@ find_end(struct event_batch *batch, int64_t limit)
 		return;
 	last = &batch->rows[batch->count - 1];
 	batch->place = place_of(last);
-	batch->more = last->ends || batch->count == (size_t)limit;
+	batch->more = last->ends || (last->wanted && batch->count == (size_t)limit);
 	if (!last->wanted)
 		batch->count--;
 }
@@ -207,7 +213,7 @@ event_page(struct operation *operation, const struct event_filter *filter, struc
 	TRY(event_batch_read(operation, filter, behind, page->limit + 1, &batch));
 	if (page_has_next(page, &batch.count))
 		batch.place = place_of(&batch.rows[batch.count - 1]);
-	if (batch.count > 0 || batch.more)
+	if (batch.place.position != behind.position || batch.place.number != behind.number)
 		*last = cursor_of(task, batch.place);
 	page->next = batch.more ? *last : NULL;
 	*out = batch.rows;

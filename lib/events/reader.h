@@ -46,8 +46,8 @@ struct event_filter {
 enum { EVENT_WALK_MAX = 10000 };
 
 /* A page of the log. `page` was read from a cursor of this list, or is the
- * first. `*last` is the cursor behind the last event that was read, which can be asked for at any later
- * time; NULL when there is none yet. */
+ * first. `*last` is the cursor behind the last event that was read, wanted or not, which can be asked for at
+ * any later time; NULL when there is none yet. */
 enum fail event_page(struct operation *operation, const struct event_filter *filter,
                      struct page *page, const struct event **out, size_t *count,
                      const char **last) MUST_CHECK;
