@@ -43,7 +43,7 @@ static void
 setup(void)
 {
 	task = suite_task();
-	owner = database_open(database_url(), 10000, false);
+	owner = database_open(database_url(), DATABASE_PATIENT_MS, false);
 	options = (struct db_options){
 	        .url = service_url(), .statement_timeout_ms = 4321, .pause_ms = 1000};
 	database_script(

@@ -143,7 +143,7 @@ write_slowly(void *context)
 	bool fine_so_far = true;
 
 	writing.task = &own;
-	writing.db = database_open(database_url(), 10000, false);
+	writing.db = database_open(database_url(), DATABASE_PATIENT_MS, false);
 	for (int i = 0; i < ENTRIES && fine_so_far; i++) {
 		fine_so_far = db_begin(writing.db, &own) == FAIL_NONE &&
 		              audit_record(&writing, "race", NULL, NULL, NULL) == FAIL_NONE;
@@ -168,7 +168,7 @@ chain_along(void *context)
 
 	(void)context;
 	chaining.task = &own;
-	chaining.db = database_open(database_url(), 10000, false);
+	chaining.db = database_open(database_url(), DATABASE_PATIENT_MS, false);
 	while (!atomic_load(&stopping) && kind == FAIL_NONE)
 		kind = audit_chain_run(&chaining, &done);
 	db_free(chaining.db);

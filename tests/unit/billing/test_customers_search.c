@@ -33,8 +33,8 @@ static void
 setup(void)
 {
 	task = suite_task();
-	operation = (struct operation){.task = &task,
-	                               .db = database_open(database_url(), 60000, true)};
+	operation = (struct operation){
+	        .task = &task, .db = database_open(database_url(), DATABASE_PATIENT_MS, true)};
 	database_script(operation.db, &task, FILL);
 }
 

@@ -114,7 +114,7 @@ twin_of(struct task *own)
 	*own = suite_task();
 	own->request_id = "twin";
 	twin.task = own;
-	twin.db = database_open(database_url(), 10000, true);
+	twin.db = database_open(database_url(), DATABASE_PATIENT_MS, true);
 	return twin;
 }
 
@@ -206,7 +206,7 @@ END_TEST
 START_TEST(test_the_table_hides_key_and_answer)
 {
 	struct idempotency use = use_of("operator:1", fresh_key(), "POST /a {\"email\":\"x\"}");
-	struct db *db = database_open(database_url(), 10000, false);
+	struct db *db = database_open(database_url(), DATABASE_PATIENT_MS, false);
 	static const char *const secrets[] = {"api_key", "cust_secret", "email", NULL};
 
 	answer(&operation, &use);

@@ -33,7 +33,7 @@ static const struct {
 START_TEST(test_each_lookup_has_its_index)
 {
 	struct task task = suite_task();
-	struct db *db = database_open(database_url(), 60000, false);
+	struct db *db = database_open(database_url(), DATABASE_PATIENT_MS, false);
 
 	database_script(db, &task, FILL);
 	for (int i = 0; i < ROWS(lookups); i++)

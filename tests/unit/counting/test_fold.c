@@ -146,7 +146,7 @@ END_TEST
 /* Another process folds the customer: its rows are left alone, and nobody waits. */
 START_TEST(test_a_customer_is_folded_by_one_process)
 {
-	struct db *other = database_open(database_url(), 10000, false);
+	struct db *other = database_open(database_url(), DATABASE_PATIENT_MS, false);
 	int64_t done = 0;
 
 	(void)send_of("a", 0, 3);

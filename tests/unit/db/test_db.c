@@ -17,7 +17,7 @@ static void
 setup(void)
 {
 	task = suite_task();
-	db = database_open(database_url(), 30000, true);
+	db = database_open(database_url(), DATABASE_PATIENT_MS, true);
 	database_script(
 	        db, &task,
 	        "DROP TABLE IF EXISTS test_db_items;"
@@ -31,7 +31,7 @@ static void
 teardown(void)
 {
 	db_free(db);
-	db = database_open(database_url(), 30000, true);
+	db = database_open(database_url(), DATABASE_PATIENT_MS, true);
 	database_script(db, &task, "DROP TABLE test_db_items");
 	db_free(db);
 	suite_task_end(&task);

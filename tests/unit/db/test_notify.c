@@ -15,8 +15,8 @@ static void
 setup(void)
 {
 	task = suite_task();
-	db = database_open(database_url(), 10000, true);
-	other = database_open(database_url(), 10000, false);
+	db = database_open(database_url(), DATABASE_PATIENT_MS, true);
+	other = database_open(database_url(), DATABASE_PATIENT_MS, false);
 	database_script(other, &task, "SELECT 1");
 	signalled = 0;
 }
@@ -178,7 +178,7 @@ END_TEST
 START_TEST(test_unprepared)
 {
 	db_free(db);
-	db = database_open(database_url(), 10000, false);
+	db = database_open(database_url(), DATABASE_PATIENT_MS, false);
 	listen();
 	notify();
 	ck_assert_int_ge(slept_ms(20), 19);

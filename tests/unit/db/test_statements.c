@@ -36,13 +36,13 @@ setup(void)
 	size_t applied = 0;
 
 	task = suite_task();
-	server = database_open(database_url(), 60000, true);
+	server = database_open(database_url(), DATABASE_PATIENT_MS, true);
 	database = random_id(task.arena, "test_statements_", 6);
 	database_script(server, &task,
 	                arena_printf(task.arena,
 	                             "CREATE DATABASE %s TEMPLATE template0 ENCODING 'UTF8'",
 	                             database));
-	db = database_open(url_of(database), 30000, true);
+	db = database_open(url_of(database), DATABASE_PATIENT_MS, true);
 	ck_assert_msg(migrations_apply(db, &task, "migrations", &applied) == FAIL_NONE, "%s",
 	              task.failure.message);
 	ck_assert_uint_ge(applied, 1);

@@ -26,8 +26,8 @@ setup(void)
 	struct instant now;
 
 	task = suite_task();
-	operation = (struct operation){.task = &task,
-	                               .db = database_open(database_url(), 10000, true)};
+	operation = (struct operation){
+	        .task = &task, .db = database_open(database_url(), DATABASE_PATIENT_MS, true)};
 	fine(db_clock(operation.db, &task, &now));
 	operation.now_ms = now.ms;
 	customer = random_id(task.arena, "cust_", 16);
@@ -44,7 +44,7 @@ teardown(void)
 static void
 run(const char *sql)
 {
-	struct db *other = database_open(database_url(), 10000, false);
+	struct db *other = database_open(database_url(), DATABASE_PATIENT_MS, false);
 
 	database_script(other, &task, sql);
 	db_free(other);
@@ -53,7 +53,7 @@ run(const char *sql)
 static int64_t
 number(const char *sql)
 {
-	struct db *other = database_open(database_url(), 10000, false);
+	struct db *other = database_open(database_url(), DATABASE_PATIENT_MS, false);
 	int64_t found = database_number(other, &task, sql);
 
 	db_free(other);
@@ -168,7 +168,7 @@ START_TEST(test_the_horizon)
 	struct operation other = operation;
 	struct event_horizon horizon;
 
-	other.db = database_open(database_url(), 10000, true);
+	other.db = database_open(database_url(), DATABASE_PATIENT_MS, true);
 	fine(db_begin(other.db, &task));
 	ck_assert_int_gt(database_number(other.db, &task, "pg_current_xact_id()::text"), 0);
 	write_one(EVENT_CUSTOMER_CREATED);

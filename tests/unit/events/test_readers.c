@@ -22,8 +22,8 @@ static uint64_t seed;
 static struct operation
 operation_of(struct task *own)
 {
-	struct operation operation = {.task = own,
-	                              .db = database_open(database_url(), 30000, true)};
+	struct operation operation = {
+	        .task = own, .db = database_open(database_url(), DATABASE_PATIENT_MS, true)};
 	struct instant now;
 
 	ck_assert_int_eq(db_clock(operation.db, own, &now), FAIL_NONE);

@@ -93,7 +93,7 @@ start_host(void)
 		return pid;
 	}
 	own.task = &own_task;
-	own.db = database_open(database_url(), 10000, true);
+	own.db = database_open(database_url(), DATABASE_PATIENT_MS, true);
 	for (;;) {
 		if (trial_reminders_run(&own, &done) != FAIL_NONE ||
 		    usage_fold_run(&own, &done) != FAIL_NONE ||

@@ -110,15 +110,15 @@ setup(void)
 	operation = (struct operation){
 	        .task = &task, .billing = &billing, .actor = "system:test", .batch = 500};
 	fine(plans_load(&task, "conf/plans.json", &billing.plans));
-	server = database_open(database_url(), 60000, false);
+	server = database_open(database_url(), DATABASE_PATIENT_MS, false);
 	name = random_id(task.arena, "test_upgrade_", 6);
 	database_script(server, &task,
 	                arena_printf(task.arena,
 	                             "CREATE DATABASE %s TEMPLATE template0 "
 	                             "ENCODING 'UTF8' LOCALE 'C.UTF-8'",
 	                             name));
-	db = database_open(database_url_of(&task, name), 60000, false);
-	operation.db = database_open(database_url_of(&task, name), 10000, true);
+	db = database_open(database_url_of(&task, name), DATABASE_PATIENT_MS, false);
+	operation.db = database_open(database_url_of(&task, name), DATABASE_PATIENT_MS, true);
 	migrate(1, LAST_BEFORE);
 	add_rows();
 	migrate(LAST_BEFORE + 1, SIZE_MAX);
@@ -240,7 +240,7 @@ host(void *failed)
 	int64_t done = 1;
 
 	own.task = &own_task;
-	own.db = database_open(database_url_of(&own_task, name), 10000, true);
+	own.db = database_open(database_url_of(&own_task, name), DATABASE_PATIENT_MS, true);
 	for (int step = 0; step < STEPS_MAX && done > 0 && !*(bool *)failed; step++)
 		*(bool *)failed = reminders_watch_clock(&own, &done) != FAIL_NONE;
 	db_free(own.db);

@@ -431,7 +431,7 @@ host(void *failed)
 	int64_t done = 1;
 
 	own.task = &own_task;
-	own.db = database_open(database_url(), 10000, true);
+	own.db = database_open(database_url(), DATABASE_PATIENT_MS, true);
 	while (done > 0 && !*(bool *)failed) {
 		enum fail kind = trial_reminders_run(&own, &done);
 

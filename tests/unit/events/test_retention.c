@@ -10,7 +10,7 @@
 static void
 run(const char *sql)
 {
-	struct db *other = database_open(database_url(), 10000, false);
+	struct db *other = database_open(database_url(), DATABASE_PATIENT_MS, false);
 
 	database_script(other, &task, sql);
 	db_free(other);
@@ -19,7 +19,7 @@ run(const char *sql)
 static int64_t
 number(const char *sql)
 {
-	struct db *other = database_open(database_url(), 10000, false);
+	struct db *other = database_open(database_url(), DATABASE_PATIENT_MS, false);
 	int64_t found = database_number(other, &task, sql);
 
 	db_free(other);

@@ -84,7 +84,7 @@ setup(void)
 	                   "postgresql:///billing_test?host=%s&port=5432&user=postgres",
 	                   relay.folder);
 	db_free(operation.db);
-	operation.db = database_open(url, 10000, true);
+	operation.db = database_open(url, DATABASE_PATIENT_MS, true);
 }
 
 static void

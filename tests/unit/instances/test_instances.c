@@ -298,7 +298,7 @@ run_crowd(void *(*act)(void *argument))
 		one->task.request_id = "crowd";
 		one->id = arena_printf(task.arena, "i%d", i);
 		one->operation.task = &one->task;
-		one->operation.db = database_open(database_url(), 10000, true);
+		one->operation.db = database_open(database_url(), DATABASE_PATIENT_MS, true);
 		ck_assert_int_eq(pthread_create(&one->thread, NULL, act, one), 0);
 	}
 	for (int i = 0; i < CROWD; i++) {

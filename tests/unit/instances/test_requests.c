@@ -260,12 +260,12 @@ START_TEST(test_a_release_locks_the_customer_first)
 {
 	struct license_request request = request_of("a");
 	struct releaser other = {.task = suite_task(), .operation = operation};
-	struct db *watch = database_open(database_url(), 10000, true);
+	struct db *watch = database_open(database_url(), DATABASE_PATIENT_MS, true);
 
 	(void)answered(&request);
 	other.task.request_id = "other";
 	other.operation.task = &other.task;
-	other.operation.db = database_open(database_url(), 10000, true);
+	other.operation.db = database_open(database_url(), DATABASE_PATIENT_MS, true);
 	fine(db_begin(operation.db, &task));
 	lock_row("customers", "");
 	ck_assert_int_eq(pthread_create(&other.thread, NULL, release_a, &other), 0);

@@ -172,7 +172,7 @@ begin(struct process *process)
 	*process = (struct process){.task = suite_task(), .operation = operation};
 	process->task.request_id = "process";
 	process->operation.task = &process->task;
-	process->operation.db = database_open(database_url(), 10000, true);
+	process->operation.db = database_open(database_url(), DATABASE_PATIENT_MS, true);
 }
 
 static void

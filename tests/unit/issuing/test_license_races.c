@@ -35,7 +35,7 @@ start(struct actor *actor, action *act)
 	*actor = (struct actor){.task = suite_task(), .operation = operation, .act = act};
 	actor->task.request_id = "actor";
 	actor->operation.task = &actor->task;
-	actor->operation.db = database_open(database_url(), 10000, true);
+	actor->operation.db = database_open(database_url(), DATABASE_PATIENT_MS, true);
 	ck_assert_int_eq(pthread_create(&actor->thread, NULL, run_actor, actor), 0);
 }
 

@@ -66,7 +66,7 @@ is_named(const struct revocations *list, const char *id)
 static void
 forget_lists(void)
 {
-	struct db *db = database_open(database_url(), 10000, false);
+	struct db *db = database_open(database_url(), DATABASE_PATIENT_MS, false);
 
 	database_script(db, &task,
 	                "DELETE FROM revocation_lists; DELETE FROM license_revocations; "
@@ -168,7 +168,7 @@ END_TEST
 /* The local jobs of another host hold the lock. */
 START_TEST(test_one_process_signs)
 {
-	struct db *other = database_open(database_url(), 10000, false);
+	struct db *other = database_open(database_url(), DATABASE_PATIENT_MS, false);
 
 	(void)run();
 	(void)rotate();

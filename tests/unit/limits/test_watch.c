@@ -320,7 +320,7 @@ START_TEST(test_renewed_while_it_is_told)
 	             {"BEGIN; UPDATE instances SET released_at = lease_expires_at" OF_A,
 	              "COMMIT", 0, 0},
 	             {"BEGIN; DELETE FROM instances" OF_A, "COMMIT", 0, 0}};
-	struct db *other = database_open(database_url(), 10000, false);
+	struct db *other = database_open(database_url(), DATABASE_PATIENT_MS, false);
 
 	report("a", "{}");
 	report("b", "{}");
@@ -492,7 +492,7 @@ sender(void *failed)
 	struct operation own = operation;
 
 	own.task = &own_task;
-	own.db = database_open(database_url(), 10000, true);
+	own.db = database_open(database_url(), DATABASE_PATIENT_MS, true);
 	for (int i = 0; i < NAMES; i++) {
 		struct usage_report row = usage_sample(0, NULL, 1);
 		bool created;

@@ -311,7 +311,7 @@ START_TEST(test_forget_beside_sending)
 {
 	struct operation sender = operation;
 
-	sender.db = database_open(database_url(), 10000, true);
+	sender.db = database_open(database_url(), DATABASE_PATIENT_MS, true);
 	(void)plan(STRIPE_CUSTOMER_UPDATE, "cus_1", 0);
 	ck_assert(begin_and_take(&sender));
 	fine(stripe_call_forget(&operation, customer_id));

@@ -17,7 +17,7 @@ new_path(void)
 static inline void
 run_script(const char *sql)
 {
-	struct db *db = database_open(database_url(), 10000, false);
+	struct db *db = database_open(database_url(), DATABASE_PATIENT_MS, false);
 
 	database_script(db, &task, sql);
 	db_free(db);

@@ -74,11 +74,12 @@ fixture_setup(void)
 	                                      .usage_retention_days = 90,
 	                                      .event_retention_days = 400},
 	                           .keys = keys};
-	operation = (struct operation){.task = &task,
-	                               .db = database_open(database_url(), 10000, true),
-	                               .billing = &billing,
-	                               .actor = "system:test",
-	                               .now_ms = NOW_MS};
+	operation = (struct operation){
+	        .task = &task,
+	        .db = database_open(database_url(), DATABASE_PATIENT_MS, true),
+	        .billing = &billing,
+	        .actor = "system:test",
+	        .now_ms = NOW_MS};
 	fine(plans_load(&task, "conf/plans.json", &billing.plans));
 	fine(account_sign_up(
 	        &operation,
@@ -109,7 +110,7 @@ fixture_case(const char *name)
 static inline void
 change(const char *format_before, const char *format_behind)
 {
-	struct db *db = database_open(database_url(), 10000, false);
+	struct db *db = database_open(database_url(), DATABASE_PATIENT_MS, false);
 
 	database_script(db, &task,
 	                arena_printf(task.arena, "%s'%s'%s", format_before, customer_id,
@@ -121,7 +122,7 @@ change(const char *format_before, const char *format_behind)
 static inline int64_t
 count_of(const char *before, const char *behind)
 {
-	struct db *db = database_open(database_url(), 10000, false);
+	struct db *db = database_open(database_url(), DATABASE_PATIENT_MS, false);
 	int64_t number = database_number(
 	        db, &task, arena_printf(task.arena, "%s'%s'%s", before, customer_id, behind));
 

@@ -59,11 +59,12 @@ stripe_setup(void)
 	        .deadline_ms = 10000,
 	        .event_tries = 12,
 	};
-	operation = (struct operation){.task = &task,
-	                               .db = database_open(database_url(), 10000, true),
-	                               .billing = &billing,
-	                               .actor = "system:test",
-	                               .now_ms = NOW_MS};
+	operation = (struct operation){
+	        .task = &task,
+	        .db = database_open(database_url(), DATABASE_PATIENT_MS, true),
+	        .billing = &billing,
+	        .actor = "system:test",
+	        .now_ms = NOW_MS};
 	fine(plans_load(&task, "conf/plans.json", &billing.plans));
 	stripe_customer();
 }

@@ -53,7 +53,7 @@ static struct world world;
 static inline void
 flow_clear(void)
 {
-	struct db *db = database_open(database_url(), 10000, false);
+	struct db *db = database_open(database_url(), DATABASE_PATIENT_MS, false);
 
 	database_script(
 	        db, &task,

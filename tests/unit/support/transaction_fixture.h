@@ -18,7 +18,7 @@ static inline void
 setup(void)
 {
 	task = suite_task();
-	other = database_open(database_url(), 30000, false);
+	other = database_open(database_url(), DATABASE_PATIENT_MS, false);
 	/* One program at a time has the table. */
 	database_script(other, &task, "SELECT pg_advisory_lock(20250215)");
 	database_script(

@@ -32,7 +32,7 @@ static void
 setup(void)
 {
 	stripe_setup();
-	other = database_open(database_url(), 10000, false);
+	other = database_open(database_url(), DATABASE_PATIENT_MS, false);
 	database_script(other, &task, "DELETE FROM stripe_events; DELETE FROM stripe_calls");
 }
 
@@ -49,7 +49,7 @@ open_actor(struct actor *actor)
 	*actor = (struct actor){.task = suite_task(), .operation = operation};
 	actor->task.request_id = "actor";
 	actor->operation.task = &actor->task;
-	actor->operation.db = database_open(database_url(), 10000, true);
+	actor->operation.db = database_open(database_url(), DATABASE_PATIENT_MS, true);
 }
 
 static void

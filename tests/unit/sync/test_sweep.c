@@ -182,7 +182,7 @@ END_TEST
 static void
 change_meanwhile(const char *change)
 {
-	struct db *other = database_open(database_url(), 10000, false);
+	struct db *other = database_open(database_url(), DATABASE_PATIENT_MS, false);
 
 	world.on_ask = NULL;
 	database_script(other, &task, change);

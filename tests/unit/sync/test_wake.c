@@ -23,7 +23,7 @@ static void
 setup(void)
 {
 	stripe_setup();
-	jobs = database_open(database_url(), 10000, true);
+	jobs = database_open(database_url(), DATABASE_PATIENT_MS, true);
 	fine(db_listen(jobs, &task, "stripe_jobs"));
 	operation.stripe_idle = &idle;
 	forget_events();

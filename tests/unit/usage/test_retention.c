@@ -121,7 +121,7 @@ END_TEST
  * wait. */
 START_TEST(test_a_month_in_use_is_left_for_later)
 {
-	struct db *reader = database_open(database_url(), 10000, false);
+	struct db *reader = database_open(database_url(), DATABASE_PATIENT_MS, false);
 	int64_t dropped, started_us;
 
 	(void)usage_send(0, "old", 3);

@@ -47,7 +47,7 @@ setup(void)
 
 	fixture_setup();
 	operation.now_ms = clock_now_ms();
-	own = database_open(database_url(), 10000, false);
+	own = database_open(database_url(), DATABASE_PATIENT_MS, false);
 	folder = suite_folder(task.arena);
 	for (int i = 0; i < OTHERS; i++) {
 		struct sign_up made = {0};
@@ -293,7 +293,7 @@ START_TEST(test_reads_no_more_than_room)
 
 	make_backlogs(50);
 	fail_others(WEBHOOK_PENDING_MAX - 4);
-	operation.db = database_open(database_url(), 10000, false);
+	operation.db = database_open(database_url(), DATABASE_PATIENT_MS, false);
 	fine(db_begin(operation.db, &task));
 	database_script(operation.db, &task,
 	                "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; "
@@ -439,7 +439,7 @@ START_TEST(test_several_processes)
 
 		*feeder = (struct feeder){.task = suite_task(), .operation = operation};
 		feeder->operation.task = &feeder->task;
-		feeder->operation.db = database_open(database_url(), 10000, true);
+		feeder->operation.db = database_open(database_url(), DATABASE_PATIENT_MS, true);
 		ck_assert_int_eq(pthread_create(&feeder->thread, NULL, run_feeder, feeder), 0);
 	}
 	for (int i = 0; i < ROUNDS / 2; i++) {

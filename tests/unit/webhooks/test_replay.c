@@ -24,7 +24,7 @@ at(int64_t n)
 static void
 script(const char *sql)
 {
-	struct db *db = database_open(database_url(), 10000, false);
+	struct db *db = database_open(database_url(), DATABASE_PATIENT_MS, false);
 
 	database_script(db, &task, sql);
 	db_free(db);
@@ -33,7 +33,7 @@ script(const char *sql)
 static int64_t
 number(const char *query)
 {
-	struct db *db = database_open(database_url(), 10000, false);
+	struct db *db = database_open(database_url(), DATABASE_PATIENT_MS, false);
 	int64_t out = database_number(db, &task, query);
 
 	db_free(db);
@@ -138,7 +138,7 @@ END_TEST
  * wherever in the month the range is. In a small log the planner would rather sort. */
 START_TEST(test_nothing_else_is_read)
 {
-	struct db *db = database_open(database_url(), 10000, false);
+	struct db *db = database_open(database_url(), DATABASE_PATIENT_MS, false);
 
 	database_script(
 	        db, &task,

@@ -23,7 +23,7 @@ static const char *secret;
 static int64_t
 number(const char *query)
 {
-	struct db *db = database_open(database_url(), 10000, false);
+	struct db *db = database_open(database_url(), DATABASE_PATIENT_MS, false);
 	int64_t out = database_number(db, &task, query);
 
 	db_free(db);
@@ -34,7 +34,7 @@ number(const char *query)
 static void
 script(const char *sql)
 {
-	struct db *db = database_open(database_url(), 10000, false);
+	struct db *db = database_open(database_url(), DATABASE_PATIENT_MS, false);
 
 	database_script(db, &task, sql);
 	db_free(db);
@@ -370,7 +370,7 @@ START_TEST(test_feed_beside_a_replay)
 	begin(ACTS({ACT_ANSWER, OK_ANSWER}));
 	happen();
 	other.now_ms = operation.now_ms;
-	other.db = database_open(database_url(), 10000, true);
+	other.db = database_open(database_url(), DATABASE_PATIENT_MS, true);
 	fine(db_begin(other.db, &task));
 	fine(webhook_test(&other, endpoint.endpoint_id, &delivery));
 	fine(webhook_feed(&operation, endpoint.endpoint_id, &events, &more));
