@@ -4,6 +4,7 @@ import dataclasses
 import json
 import uuid
 
+from .payments import settled
 from .stack import wait_for
 from .webhook import signed
 
@@ -191,6 +192,8 @@ def drive(api, stack, sold=SHIPPED):
     yield "list_events", page
     yield "get_event", owner.get(f"/api/events/{page.json()['events'][-1]['id']}")
     yield "list_notices", owner.get(f"/api/notices?customer_id={customer_id}")
+    # The end of the subscription at Stripe is processed before its row is deleted, and not stored again behind that.
+    settled(stack, customer_id)
     stack.sql(f"DELETE FROM subscriptions WHERE customer_id = '{customer_id}';"
               f"DELETE FROM trial_redemptions WHERE customer_id = '{customer_id}'")
     yield "start_trial", client.post("/api/subscriptions/trial", {"customer_id": customer_id})
