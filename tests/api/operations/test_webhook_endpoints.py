@@ -271,7 +271,9 @@ def test_a_receiver_that_is_gone_gets_nothing_more(hooks, receiver, endpoint):
     expect(hooks.api.owner.post(one.address + "/test"), 409, "endpoint_disabled")
     receiver.answers.pop(one.path)
     hooks.billingctl("webhooks", "enable", one.id)
-    assert len({message.id for message in one.arrived(5)}) == 5
+    # A message whose kept connection ends without an answer comes twice.
+    wait_for(lambda: len({message.id for message in one.messages}) >= 5)
+    assert len({message.id for message in one.messages}) == 5
 
 
 def test_five_days_of_failures_disable(hooks, endpoint):
@@ -349,8 +351,16 @@ def counted(stack):
         r'^billing_webhook(?:_attempts_total.outcome="|s_failed_)(\w+)\S* (\d+)$', text, re.M)}
 
 
+def all_counted(stack):
+    """The counters, when the process that sends has added everything that was recorded until now."""
+    now = int(stack.sql("SELECT ceil(extract(epoch FROM clock_timestamp()))"))
+    wait_for(lambda: float(re.search(r"^billing_webhooks_last_run_seconds (\S+)$", stack.api.nobody.get(
+        "/metrics").text, re.M)[1]) > now)
+    return counted(stack)
+
+
 def test_attempts_are_counted(hooks, endpoint):
-    before = counted(hooks)
+    before = all_counted(hooks)
     assert sorted(before) == ["answered", "closed", "delivered", "total", "unanswered"]
     endpoint("well")
     endpoint("not-found", lambda *_: (404, {}, b""))
@@ -499,9 +509,11 @@ def test_endpoints_are_bounded(hooks):
     assert expect(hooks.api.owner.get(ENDPOINTS), 200)["endpoints"] == []
 
 
-def test_a_deleted_customers_data_is_not_sent(hooks, receiver, endpoint):
+def test_a_deleted_customers_data_is_not_sent(hooks, endpoint):
     """The body is made when it is sent, of the event as it is then; an answer that repeats it is erased."""
-    one = endpoint("deleted", lambda message, _: (500, {}, message.body), types=["customer.updated"])
+    # An attempt that has begun before the deletion has the address, also when it comes after that.
+    one = endpoint("deleted", lambda message, _: (500, {}, message.body) if hooks.mail_domain in message.body.decode()
+                   else (204, {}, b""), types=["customer.updated"])
     customer = hooks.api.sign_up()
     hooks.sql(f"SELECT event_add('customer.updated', '{customer.id}', now(), "
               f"json_build_object('customer_id', '{customer.id}', 'email', '{customer.email}')::text)")
@@ -510,7 +522,6 @@ def test_a_deleted_customers_data_is_not_sent(hooks, receiver, endpoint):
     assert customer.email in one.attempted()["answer"]
     expect(hooks.api.owner.delete(f"/api/customers/{customer.id}"), 200)
     assert one.deliveries()[0]["answer"] is None
-    receiver.answers.pop(one.path)
     one.pass_time()
     one.delivered()
     message = one.messages[-1]
