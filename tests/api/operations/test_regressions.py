@@ -58,12 +58,6 @@ def test_the_victim_of_a_deadlock_is_retried(api, stack, headers):
                      f"customer_id = '{customer.id}'") == "1"
 
 
-def waiting(stack):
-    """The number of billingd's statements that wait for a lock."""
-    return int(stack.sql("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' "
-                         "AND application_name LIKE 'billingd%'"))
-
-
 def test_no_licence_is_issued_during_a_deletion(api, stack):
     """A licence of an ended subscription is issued while the customer is deleted."""
     customer = api.sign_up()
@@ -75,7 +69,7 @@ def test_no_licence_is_issued_during_a_deletion(api, stack):
                        f"WHERE customer_id = '{customer.id}' FOR UPDATE"):
         for number, thread in enumerate(threads, 1):
             thread.start()
-            wait_for(lambda number=number: waiting(stack) == number, seconds=4)
+            wait_for(lambda number=number: stack.waiting() == number)
     for thread in threads:
         thread.join()
     expect(api.owner.get(f"/api/customers/{customer.id}"), 404, "customer_not_found")

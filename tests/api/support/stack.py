@@ -273,6 +273,11 @@ class Stack:
         assert done.returncode == 0, f"{query}: {done.stderr}"
         return done.stdout.strip("\n")
 
+    def waiting(self):
+        """How many requests wait for a lock of another transaction. Jobs may wait at any time."""
+        return int(self.sql("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND "
+                            "application_name IN ('billingd worker', 'billingd stripe worker')"))
+
     def pg_dump(self):
         """The whole database as SQL."""
         return subprocess.run(["pg_dump", "-d", self.database_url], env=self.env, check=True,
