@@ -3,13 +3,16 @@
 import json
 import re
 import shlex
+import subprocess
 import time
+
+import pytest
 
 from support.account import (  # noqa: F401 pylint: disable=unused-import
     DIFFERENT, fixture_kept_place, fixture_place)
 from support.client import expect
 from support.scratch import cluster  # noqa: F401 pylint: disable=unused-import
-from support.stack import ROOT, wait_for
+from support.stack import ROOT, wait_for, within
 
 
 def test_without_a_key(place):
@@ -35,9 +38,9 @@ def test_failures_of_stripe(place):
     place.stripe.fault("hang", seconds=60, times="forever")
     begun = time.monotonic()
     assert "doesn't answer" in place.ctl.refuses("stripe", "reconcile", STRIPE_DEADLINE_MS=1000)
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < within(5)
     place.stripe.faults([])
-    line = place.ctl.refuses("stripe", "reconcile", STRIPE_API_BASE="http://127.0.0.1:1")
+    line = place.ctl.refuses("stripe", "reconcile", STRIPE_API_BASE="http://127.0.0.1:1", STRIPE_DEADLINE_MS=1000)
     assert "doesn't answer at http://127.0.0.1:1" in line
 
 
@@ -284,6 +287,19 @@ def test_the_commands_of_the_mail_work(place):
             assert reference not in place.ctl.run(*commands[listed]).stdout
 
 
+@pytest.fixture(name="unswept")
+def fixture_unswept(stack):
+    """Keeps the jobs from comparing the shared stack with Stripe, which they do every 15 minutes."""
+    with subprocess.Popen(["psql", "-XAtq", "-d", stack.database_url], env=stack.env, text=True, stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as holder:
+        holder.stdin.write("SELECT count(pg_advisory_lock(hashtextextended('stripe-sweep:' || name, 0))) "
+                           "FROM (VALUES ('events'), ('subscriptions')) v (name);\n")
+        holder.stdin.flush()
+        assert holder.stdout.readline() == "2\n"
+        yield
+
+
+@pytest.mark.usefixtures("unswept")
 def test_billingd_repairs_what_reconcile_finds(stack, api, stripe):
     """Events that never arrive, and a change that no event reported."""
     customer_id = expect(api.owner.post("/api/customers", {
