@@ -154,7 +154,8 @@ def test_filters(api, events_of):
         expect(customer.client.get(f"/api/events/{event_id}"), 404, "event_not_found")
 
 
-def test_billingctl_follows(stack, api):
+def test_billingctl_follows(stack, api, caught_up):
+    caught_up()
     words = [stack.build_dir / "billingctl", "events", "--follow", "--limit", "2", "--json",
              "--type", "customer.created"]
     with subprocess.Popen(words, env=stack.env, stdout=subprocess.PIPE, text=True) as following:

@@ -2,7 +2,7 @@
 
 import re
 
-from support.stack import ROOT
+from support.stack import ROOT, wait_for
 
 RULES = (ROOT / "conf/prometheus-rules.yml").read_text(encoding="utf-8")
 ALERT = re.compile(r"""      - alert: (Billing[A-Za-z]+)
@@ -30,8 +30,9 @@ def test_an_alert_about_errors_leaves_out_readiness(api):
     assert len(series) == 3 and all('route!="/health/ready"' in labels for labels in series)
     assert "[5m])) > 10 and " in expression
     api.nobody.get("/health/ready")
-    metrics = api.nobody.get("/metrics").text
-    assert re.search(r'^billing_requests_total\{[^}]*route="/health/ready"', metrics, re.M)
+    # A request is counted when its answer is sent.
+    wait_for(lambda: re.search(r'^billing_requests_total\{[^}]*route="/health/ready"', api.nobody.get("/metrics").text,
+                               re.M))
 
 
 def test_every_alert_has_a_time_and_a_severity():

@@ -329,7 +329,9 @@ def test_a_synchronous_standby(place):
     made.env["PGOPTIONS"] = "-c synchronous_commit=on"
     operator.run("SYNCHRONOUS STANDBY", 0)
     operator.run("SYNCHRONOUS STANDBY", 1)
-    assert "sync" in operator.run("SYNCHRONOUS STANDBY", 2)
+    assert "sync_state" in operator.run("SYNCHRONOUS STANDBY", 2)
+    # The server reads its settings a moment after it was told to.
+    wait_for(lambda: primary.sql("SELECT sync_state FROM pg_stat_replication") == "sync")
     made("customer", "create", "ann@example.com")
     environment = {**operator.environment, "PGDATA": str(folder / "data")}
     systemctl = operator.tools / "systemctl"
