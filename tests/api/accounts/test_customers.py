@@ -168,9 +168,17 @@ def test_lists_are_complete_and_newest_first(api):
     assert (page["customers"], page["next_cursor"], page["limit"]) == ([], None, 50)
 
 
-def test_a_new_customer_does_not_shift_the_next_page(api):
+def in_their_order(stack, customers):
+    """Sets the times of the customers apart, as the clocks of two workers may be milliseconds apart."""
+    stack.sql("".join(f"UPDATE customers SET created_at = now() - interval '{age} minutes' WHERE customer_id = "
+                      f"'{customer.id}';" for age, customer in enumerate(reversed(customers), 1)))
+
+
+def test_a_new_customer_does_not_shift_the_next_page(api, stack):
     word = f"keyset{uuid.uuid4().hex[:10]}"
-    ids = [api.sign_up(company_name=word).id for _ in range(4)]
+    made = [api.sign_up(company_name=word) for _ in range(4)]
+    ids = [customer.id for customer in made]
+    in_their_order(stack, made)
     first = expect(api.owner.get(f"/api/customers?q={word}&limit=2"), 200)
     api.sign_up(company_name=word)
     second = expect(api.owner.get(
@@ -327,6 +335,7 @@ def test_the_list_shows_and_filters_plans_and_states(api, stack):
     names = ("trialing", "expired", "active", "past_due", "none", "pending")
     made = {name: api.sign_up(company_name=f"{word} {name}") for name in names}
     ids = {name: customer.id for name, customer in made.items()}
+    in_their_order(stack, list(made.values()))
     stripe = f"{uuid.uuid4().hex[:12]}"
     stack.sql(f"UPDATE subscriptions SET trial_ends_at = now() - interval '1 s' WHERE customer_id = "
               f"'{ids['expired']}'; "

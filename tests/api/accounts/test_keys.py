@@ -65,15 +65,16 @@ def test_the_list_contains_no_secret(api):
 def test_last_use_is_stored_once_a_day(api, stack):
     customer = api.sign_up()
     _, key_id = api.mint(customer, "usage")
+    before = stack.sql("SELECT current_date")
     expect(customer.client.get(f"/api/customers/{customer.id}"), 200)
     keys = expect(api.owner.get(f"/api/customers/{customer.id}/keys"), 200)["keys"]
-    today = stack.sql("SELECT current_date")
     used = {key["key_id"] == key_id: key["last_used_at"] for key in keys}
     assert used[True] is None
-    assert used[False].startswith(today)
+    assert used[False].startswith((before, stack.sql("SELECT current_date")))
     expect(customer.client.get(f"/api/customers/{customer.id}"), 200)
     again = expect(api.owner.get(f"/api/customers/{customer.id}/keys"), 200)["keys"]
-    assert {key["key_id"] == key_id: key["last_used_at"] for key in again} == used, "one a day"
+    assert {key["key_id"] == key_id: key["last_used_at"] for key in again} == used or \
+        stack.sql("SELECT current_date") != before, "one a day"
 
 
 def test_revoke(api):

@@ -22,16 +22,23 @@ def figures(api, path, status=200, code=None):
     return expect(api.owner.get(f"/api/analytics/{path}"), status, code)
 
 
+def pages(api, name, query):
+    """The rows of all pages."""
+    rows, cursor = [], ""
+    while cursor is not None:
+        page = figures(api, f"{name}?{query}{cursor}")
+        rows += page[name]
+        cursor = page["next_cursor"] and f"&cursor={page['next_cursor']}"
+    return rows
+
+
 def movements(api, customer):
     """The customer's movements, the oldest first: kind, amount, after. The tests may begin in one month and
     end in the next one."""
     rows = []
     for month in {TODAY.strftime("%Y-%m"), datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m")}:
-        cursor = ""
-        while cursor is not None:
-            page = figures(api, f"movements?limit=100&month={month}{cursor}")
-            rows += [row for row in page["movements"] if row["customer_id"] == customer.id]
-            cursor = page["next_cursor"] and f"&cursor={page['next_cursor']}"
+        rows += [row for row in pages(api, "movements", f"limit=100&month={month}")
+                 if row["customer_id"] == customer.id]
     rows.sort(key=lambda row: int(row["id"]))
     return [(row["kind"], row["currency"], row["amount"], row["after"]) for row in rows]
 
@@ -182,8 +189,7 @@ def test_a_contract(api):
     expect(api.owner.patch(f"{path}/{made['contract_id']}", {
         "version": 1, "price": {**price, "amount_minor": 1200000}}), 200)
     assert movements(api, customer)[-1] == ("expansion", "eur", "16666.666667", "100000")
-    [renewal] = [row for row in figures(api, "renewals?days=90&limit=100")["renewals"]
-                 if row["customer_id"] == customer.id]
+    [renewal] = [row for row in pages(api, "renewals", "days=90&limit=100") if row["customer_id"] == customer.id]
     assert (renewal["kind"], renewal["ends"], renewal["mrr"]) == ("contract", True, "100000")
     expect(api.owner.post(f"{path}/{made['contract_id']}/end", {}), 200)
     assert movements(api, customer)[-1] == ("churn", "eur", "-100000", "0")
