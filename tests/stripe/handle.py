@@ -91,7 +91,7 @@ class StandIn:
     def reap(self):
         """Waits for its end."""
         if self.process:
-            self.process.wait(10)
+            self.process.wait(60)
             self.process.stdout.close()
             self.process = None
 

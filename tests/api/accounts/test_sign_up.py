@@ -111,9 +111,11 @@ def test_public_sign_up_and_its_rate_limit(public, figures):
            "unauthenticated")
     expect(client.post("/api/customers", {"email": api.email()}), 403, "forbidden")
     expect(api.nobody.get("/api/customers"), 401, "unauthenticated")
+    start = time.monotonic()
     answers = [api.nobody.post("/api/customers", {"email": api.email()}) for _ in range(25)]
+    took = time.monotonic() - start
     served = [answer for answer in answers if answer.status_code == 201]
-    assert 8 <= len(served) <= 11
+    assert 8 <= len(served) <= 11 + took / 6
     for answer in answers:
         if answer.status_code != 201:
             assert (answer.status_code, answer.json()["code"]) == (429, "rate_limited")

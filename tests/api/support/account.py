@@ -21,7 +21,7 @@ class Place:
         self.scratch = Scratch(cluster)
         self.scratch.env.update(
             STRIPE_API_BASE=self.stripe.url, STRIPE_SECRET_KEY=self.stripe.secret_key,
-            STRIPE_WEBHOOK_SECRET=self.stripe.webhook_secret, STRIPE_DEADLINE_MS="2000",
+            STRIPE_WEBHOOK_SECRET=self.stripe.webhook_secret,
             STRIPE_PRICES="starter:price_s,professional:price_p,professional:price_y")
         self.scratch.ready()
         self.ctl, self.sql = self.scratch, self.scratch.sql

@@ -38,4 +38,4 @@ def wait_until_revoked(api, *tokens):
         found = read_list(api)
         return found if all(revokes(found, token) for token in tokens) else None
 
-    return wait_for(listed, 30)
+    return wait_for(listed)
