@@ -737,7 +737,7 @@ def test_the_example_has_the_bounds_of_numbers():
     """The greatest value that the example of the settings names is taken, and one more is refused."""
     def refused(name, value):
         done = subprocess.run([ROOT / "build" / VARIANT / "billingd", "--check"], text=True, capture_output=True,
-                              check=False, cwd="/", env={name: str(value)}, timeout=20)
+                              check=False, cwd="/", env={name: str(value)}, timeout=120)
         return f"{name} (environment) must be a number" in done.stderr
 
     found = re.findall(r"From (\d+) to (\d+)\.\n#?(\w+)=(\d+)$",

@@ -28,7 +28,7 @@ def locked(stack, query):
     try:
         yield
     finally:
-        session.communicate("COMMIT;\n", timeout=20)
+        session.communicate("COMMIT;\n", timeout=60)
 
 
 @pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "victim"}], ids=["plain", "keyed"])
@@ -89,7 +89,7 @@ def test_a_deletion_removes_expired_tokens(api, stack):
 
 def billingd(stack, *arguments, **more):
     """Runs billingd beside the stack's own until it ends."""
-    return subprocess.run([stack.build_dir / "billingd", *arguments], text=True, timeout=30,
+    return subprocess.run([stack.build_dir / "billingd", *arguments], text=True, timeout=120,
                           capture_output=True, check=False,
                           **{**more, "env": {**stack.env, **more.get("env", {})}})
 
