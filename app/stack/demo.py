@@ -272,7 +272,8 @@ def main():
         print(f"\r{stack.now():%B %Y}: {len(business.customers)} customers ", end="", flush=True)
         if stack.behind == 0:
             break
-        step = min(WEEK, stack.behind)
+        # Days are added up when they have passed. The last step is one day, so that yesterday has its reports then.
+        step = min(WEEK, stack.behind - 1) or 1
         stack.move(step)
     business.touches()
     time.sleep(2 * SETTLE)

@@ -2,14 +2,17 @@
 
 import http.server
 import importlib.util
+import json
 import os
 import re
 import signal
+import ssl
 import subprocess
 import threading
+import urllib.request
 
 import pytest
-from support.stack import PASSED_ON, ROOT, SCRIPT, VARIANT, free_port, within
+from support.stack import PASSED_ON, ROOT, SCRIPT, VARIANT, free_port, wait_for, within
 
 
 class Busy(http.server.BaseHTTPRequestHandler):
@@ -101,6 +104,15 @@ def test_a_short_demonstration(tmp_path):
         assert (parked, right) == ("0", "t")
         # Installations report once a day, and none is lost because a week passes at once.
         assert (a_day, lost) == ("1", "0")
+
+        def use():
+            """The use of yesterday in the analytics, which were added up beside the steps of the clock."""
+            request = urllib.request.Request(env["BASE_URL"] + "/api/analytics/usage", headers={
+                "Authorization": "Bearer " + env["VIEWER_API_KEY"]})
+            with urllib.request.urlopen(request, timeout=10, context=ssl.create_default_context(
+                    cafile=env["CA_CERT"])) as answer:
+                return int(json.load(answer)["days"][-2]["total"])
+        wait_for(use, within(60))
     finally:
         demo.send_signal(signal.SIGTERM)
         demo.wait(within(60))
