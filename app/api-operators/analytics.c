@@ -46,7 +46,8 @@ static const struct definition usage_definitions[] = {
         {"peak", "The highest report of each instance, added up."},
         {"counted_at",
          "When the day was added up last: the present day every five minutes, the "
-         "36 days before, to which late reports may come, once a day."},
+         "36 days before, to which late reports may come, ten minutes after their end and then "
+         "once a day."},
         {0},
 };
 

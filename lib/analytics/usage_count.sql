@@ -1,6 +1,7 @@
 -- Adds up the use of all customers on one day ($1 is the present time): the present day every five
--- minutes, a day to which late reports may come once a day, and each of the last 400 days once, in this
--- order. One row with the day; none when no day is due.
+-- minutes, a day to which late reports may come ten minutes after its end and then once a day, and each of
+-- the last 400 days once, in this order. One row with the day; none when no day is due. Without the count after
+-- the end, a fleet that reports just before midnight would be missing from the day for another one.
 
 WITH picked AS MATERIALIZED (
   SELECT d.day::date AS day
@@ -11,7 +12,9 @@ WITH picked AS MATERIALIZED (
     OR (d.day::date = ($1::timestamptz AT TIME ZONE 'UTC')::date
       AND u.counted_at < $1::timestamptz - interval '5 minutes')
     OR (d.day::date >= ($1::timestamptz AT TIME ZONE 'UTC')::date - 36
-      AND u.counted_at < $1::timestamptz - interval '1 day')
+      AND (u.counted_at < $1::timestamptz - interval '1 day'
+        OR ((d.day::date + 1)::timestamp AT TIME ZONE 'UTC' + interval '10 minutes' > u.counted_at
+          AND (d.day::date + 1)::timestamp AT TIME ZONE 'UTC' + interval '10 minutes' <= $1::timestamptz)))
   ORDER BY d.day::date = ($1::timestamptz AT TIME ZONE 'UTC')::date DESC,
     d.day::date >= ($1::timestamptz AT TIME ZONE 'UTC')::date - 36 DESC, u.day IS NULL DESC, d.day DESC
   LIMIT 1),
