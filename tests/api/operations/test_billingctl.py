@@ -510,6 +510,7 @@ def test_customers(scratch):
     assert {name: shown[name] for name in made if name not in ("key_id", "api_key")} == {
         name: made[name] for name in made if name not in ("key_id", "api_key")}
     assert (shown["access"], shown["access_until"]) == (True, made["trial_ends_at"])
+    assert shown["current_period_ends_at"] == made["trial_ends_at"]
     assert {"kind": "limit", "name": "maxUsers", "value": "5", "source": "plan",
             "until": made["trial_ends_at"]} in shown["entitlements"]
     assert "e-mail" in scratch.refuses("customer", "create", "ann@example.COM")
