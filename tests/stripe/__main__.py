@@ -91,7 +91,8 @@ and with the header "Authorization: Bearer CONTROL_TOKEN". handle.py has a metho
     GET  state                      customers, subscriptions (one canonical form), invoices,
                                     sessions, charges, charged (amount by customer), now
     GET  counters                   connections (since requests/reset), requests, those
-                                    of them under_way, and by customer charges, charged,
+                                    of them under_way, keys_in_use (Idempotency-Keys of
+                                    them), and by customer charges, charged,
                                     subscriptions, live_subscriptions, sessions;
                                     events_pending
 """

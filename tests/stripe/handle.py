@@ -281,7 +281,7 @@ class StandIn:
         """Sets the fault rules; none lets everything go well, also what hangs."""
         self.control("faults", {"rules": rules})
 
-    def let_go(self, seconds=20):
+    def let_go(self, seconds=60):
         """No faults any more; on return, what they held up has run, whoever waited for it."""
         self.faults([])
         self.wait(lambda: self.counters()["under_way"] == 0, seconds)

@@ -81,7 +81,7 @@ def test_hang_and_release(process):
     process.wait(lambda: any(one["fault"] == "hang" for one in process.requests()))
     assert process.api("GET", "/v1/customers")[0] == 200  # nobody else has to wait
     process.faults([])
-    waiting.join(5)
+    waiting.join(60)
     assert failures and process.counters()["customers"] == before
 
 
@@ -102,8 +102,9 @@ def test_whoever_waited_went_away(process):
         process.exchange("POST", "/v1/customers", "", {
             "Authorization": "Bearer " + process.secret_key, "Stripe-Version": handle.BASIL},
             timeout=0.2)
-    counters = process.counters()
-    assert (counters["customers"], counters["under_way"]) == (before, 1)
+    # The request may be read only now.
+    process.wait(lambda: process.counters()["under_way"] == 1)
+    assert process.counters()["customers"] == before
     process.let_go()
     counters = process.counters()
     assert (counters["customers"], counters["under_way"]) == (before + 1, 0)

@@ -61,6 +61,7 @@ def counters(server, _wish):
         "connections": len(server.connections),
         "requests": server.journal.count,
         "under_way": server.journal.under_way(),
+        "keys_in_use": sum(entry.running for entry in known.idempotency.values()),
         "charges": collections.Counter(one.customer for one in known.charges.values()),
         "charged": totals(known),
         "subscriptions": collections.Counter(
