@@ -6,7 +6,6 @@ import os
 import pwd
 import re
 import shutil
-import signal
 import subprocess
 import time
 import uuid
@@ -17,12 +16,12 @@ import pytest
 from support.client import SECRET, expect
 from support.document import INTERNALS
 from support.memory import held, role_of, signing_needle
-from support.stack import ROOT, VARIANT, wait_for
+from support.stack import ROOT, VARIANT
 
 
 def soon(condition):
-    """Whether the condition becomes true within ten seconds."""
-    deadline = time.monotonic() + 10
+    """Whether the condition becomes true within a minute."""
+    deadline = time.monotonic() + 60
     while not condition():
         if time.monotonic() > deadline:
             return False
@@ -110,9 +109,7 @@ def test_each_process_holds_the_secrets_of_its_role(new_stack):
 
     if not soon(served):
         check()
-    old = set(stack.pids()[1:])
-    os.kill(stack.pids()[0], signal.SIGHUP)
-    wait_for(lambda: not old & set(stack.pids()))
+    stack.reload()
     if not soon(served):
         check()
     stack.close()
@@ -178,6 +175,6 @@ def test_a_signing_key_that_others_can_reach_is_refused(stack, tmp_path, mode):
 def test_refusals_contain_no_internals(api, method, path, body):
     answer = api.owner.request(method, path, body=body)
     assert answer.status_code < 500
-    assert answer.elapsed.total_seconds() < 5
+    assert answer.elapsed.total_seconds() < 9  # what pg_sleep would take
     if answer.status_code >= 400:
         assert not INTERNALS.search(answer.text), answer.text

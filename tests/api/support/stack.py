@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -289,6 +290,12 @@ class Stack:
         children = Path(f"/proc/{master}/task/{master}/children").read_text(encoding="ascii")
         return [master, *map(int, children.split())]
 
+    def reload(self):
+        """Has billingd read its configuration again. On return the processes that had the earlier one have ended."""
+        master, *old = self.pids()
+        os.kill(master, signal.SIGHUP)
+        wait_for(lambda: not set(old) & set(self.pids()))
+
     # Logs.
 
     def log_text(self, name):
@@ -296,9 +303,13 @@ class Stack:
         path = self.run_dir / "log" / name
         return path.read_text(encoding="utf-8", errors="surrogateescape") if path.exists() else ""
 
+    def whole_lines(self, name):
+        """The text of a log without its last line while that is still being written."""
+        return self.log_text(name).rpartition("\n")[0]
+
     def billingd_log(self):
         """The lines of billingd's log, each a dict."""
-        return parse_log(self.log_text("billingd.log"))
+        return parse_log(self.whole_lines("billingd.log"))
 
     def recent_failures(self):
         """The newest lines of billingd's log about statements that failed."""
@@ -324,7 +335,7 @@ class Stack:
         everything = "".join(text.decode("utf-8", "replace") for text in logs.values())
         found = SANITIZER.search(everything)
         assert not found, everything[max(0, found.start() - 200):found.start() + 4000]
-        self.billingd_log()
+        parse_log(self.log_text("billingd.log"))
         for line in self.log_text("nginx-access.log").splitlines():
             json.loads(line)
         faults = [line for line in self.log_text("postgres.log").splitlines()
