@@ -4,9 +4,11 @@ import time
 
 import pytest
 from support.fcgi import ask
+from support.stack import wait_for
 
 KIB = 1024
 LIMIT = 64 * KIB
+LATE = 12
 
 
 def test_both_pools_serve_routes_without_stripe(stack):
@@ -23,8 +25,13 @@ def test_billingd_refuses_large_bodies_without_nginx(stack, size):
 @pytest.mark.parametrize("ago, status", [(11, 200), (12.5, 503), (1e6, 503), (-60, 200)])
 def test_a_request_that_waited_too_long_is_refused(stack, ago, status):
     """nginx passes on the time of arrival; after too long its client is about to get 504."""
-    arrived = f"{time.time() - ago:.3f}"
-    got, body = ask(stack.socket, "GET", "/api/plans", ARRIVED=arrived)
+    def answered():
+        arrived = time.time() - ago
+        got, body = ask(stack.socket, "GET", "/api/plans", ARRIVED=f"{arrived:.3f}")
+        # On a busy machine the request itself may have waited until it was too late.
+        return None if status == 200 and time.time() - arrived > LATE else (got, body)
+
+    got, body = wait_for(answered)
     assert got == status
     assert status == 200 or body["code"] == "service_unavailable"
 

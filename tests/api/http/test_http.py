@@ -34,11 +34,12 @@ def open_origins(new_stack):
 def fixture_things(stack):
     """Objects for paths, by their parameter."""
     api = stack.api
-    endpoint = expect(api.owner.post("/api/webhook-endpoints", {"url": "https://hooks.example/"}), 201)
+    endpoint = expect(api.owner.post("/api/webhook-endpoints", {"url": "https://hooks.example/"}), 201)["endpoint"]
     customer = api.sign_up()
     event = wait_for(lambda: expect(api.owner.get("/api/events?limit=1"), 200)["events"])[0]
-    return {"customer_id": customer.id, "event_id": event["id"],
-            "endpoint_id": endpoint["endpoint"]["endpoint_id"]}
+    yield {"customer_id": customer.id, "event_id": event["id"], "endpoint_id": endpoint["endpoint_id"]}
+    # No receiver is there: in time the endpoint would be a fault.
+    expect(api.owner.delete(f"/api/webhook-endpoints/{endpoint['endpoint_id']}"), 200)
 
 
 @pytest.mark.parametrize("operation", [o for o in load().operations if o.method == "GET"],
@@ -47,14 +48,20 @@ def test_head_is_get_without_the_body(api, things, operation):
     customer = api.sign_up()
     path = operation.path.format(**{**things, "customer_id": customer.id})
     api.owner.post("/api/usage/report", {"customer_id": customer.id})
-    got, head = (api.owner.request(method, path) for method in ("GET", "HEAD"))
+    varying = ("Date", "X-Request-Id")
+    # These figures count requests.
+    if operation.id == "get_metrics":
+        varying += ("Content-Length",)
+
+    def ask():
+        """Jobs may change what is shown between two requests: then they are sent again."""
+        got, head, again = (api.owner.request(method, path) for method in ("GET", "HEAD", "GET"))
+        same = "Content-Length" in varying or len(got.content) == len(again.content)
+        return (got, head) if same else None
+
+    got, head = wait_for(ask)
     assert (head.status_code, head.content) == (200, b"")
     assert set(head.headers) == set(got.headers)
-    varying = ("Date", "X-Request-Id")
-    # These tell the time, count requests, or show what jobs change between the two.
-    if operation.id in ("get_metrics", "get_revocations", "get_webhook_endpoint", "list_audit_entries",
-                        "list_events", "list_webhook_deliveries", "list_webhook_endpoints"):
-        varying += ("Content-Length",)
     for name in set(got.headers) - set(varying):
         assert head.headers[name] == got.headers[name], name
 
@@ -108,7 +115,7 @@ def test_a_body_of_64_kb_and_one_byte_more(api):
 
 def test_an_announced_gigabyte_is_refused_at_once(stack):
     answer = exchange(stack, build("POST", "/api/licenses/verify", [
-        ("Content-Type", "application/json"), ("Content-Length", "1000000000")]), timeout=1)
+        ("Content-Type", "application/json"), ("Content-Length", "1000000000")]), first=True)
     assert (answer.status, answer.code) == (413, "body_too_large")
 
 
@@ -257,7 +264,7 @@ def test_ambiguous_framing(stack, figures, framing):
     headers.append(("Content-Type", "application/json"))
     request = build("POST", "/api/licenses/verify", headers, body).replace(
         b"Connection: close\r\n", b"")
-    answer = exchange(stack, request, timeout=5)
+    answer = exchange(stack, request)
     assert answer.status in (400, 413, 501), answer.received
     assert answer.count() == 1 and b'"customers"' not in answer.received
     figures["ambiguous requests refused"] = figures.get("ambiguous requests refused", 0) + 1
@@ -272,12 +279,12 @@ def test_ambiguous_framing(stack, figures, framing):
     b"\x16\x03\x01\x00\xa5", b"GET /%zz HTTP/1.1\r\nHost: localhost\r\n\r\n",
     b"GET /api/plans HTTP/1.1\r\nHost: localhost\r\nX-A: a\x00b\r\n\r\n"], ids=repr)
 def test_malformed_requests(stack, head):
-    answer = exchange(stack, head, timeout=5)
+    answer = exchange(stack, head)
     assert answer.status in (0, 400, 505) and b'"plans"' not in answer.received
 
 
 def test_plain_http_is_told_to_use_tls(stack):
-    with socket.create_connection(("localhost", stack.https_port), timeout=5) as connection:
+    with socket.create_connection(("localhost", stack.https_port), timeout=30) as connection:
         connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert connection.recv(4096).startswith(b"HTTP/1.1 400 ")
 
@@ -389,16 +396,18 @@ def check_one_line(stack, answer, what):
     assert line["status"] == answer.status, what
     assert {"time", "level", "request_id", "status"} <= set(line)
     assert sum(line.get("request_id") == request_id for line in stack.billingd_log()) == 1
-    for text in stack.log_text("nginx-access.log").splitlines():
+    for text in stack.whole_lines("nginx-access.log").splitlines():
         json.loads(text)
 
 
 def test_a_log_line_has_caller_and_route_and_no_secrets(api, stack):
     customer = api.sign_up(company_name="Log Canary Ltd")
-    expect(customer.client.get(f"/api/customers/{customer.id}?email={customer.email}"), 400,
-           "invalid_request")
+    refused = customer.client.get(f"/api/customers/{customer.id}?email={customer.email}")
+    expect(refused, 400, "invalid_request")
     answer = customer.client.get(f"/api/customers/{customer.id}")
-    line = stack.log_of(answer.headers["X-Request-Id"])
+    for one in (refused, answer):
+        line = stack.log_of(one.headers["X-Request-Id"])
+        wait_for(lambda one=one: one.headers["X-Request-Id"] in stack.log_text("nginx-access.log"))
     assert line["route"] == "/api/customers/:customer_id"
     assert line["level"] == "info" and line["status"] == 200
     text = stack.log_text("billingd.log") + stack.log_text("nginx-access.log")

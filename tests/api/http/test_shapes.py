@@ -9,6 +9,7 @@ import pytest
 import requests
 
 from support.client import expect
+from support.stack import wait_for
 
 
 def test_unknown_parameters_are_refused_everywhere(api, stack):
@@ -84,6 +85,14 @@ def test_each_wrong_algorithm_has_the_code_of_its_own(api):
         expect(api.nobody.post("/api/licenses/verify", {"license": garbage}), 401, "license_malformed")
 
 
+def exposition(stack):
+    """The metrics, once they count the requests to a customer by both methods."""
+    text = requests.get(stack.base_url + "/metrics", timeout=30, verify=str(stack.ca_cert)).text
+    of_customer = {line.partition('method="')[2].partition('"')[0] for line in text.splitlines()
+                   if line.startswith("billing_requests_total") and 'route="/api/customers/:customer_id"' in line}
+    return text if {"GET", "PATCH"} <= of_customer else None
+
+
 SAMPLE = re.compile(r'([a-z_:][a-z0-9_:]*)(?:\{((?:[a-z_]+="[^"\\\n]*",?)+)\})? (-?[0-9.]+(?:e[+-]?[0-9]+)?)')
 
 
@@ -92,7 +101,8 @@ def test_metrics_are_a_valid_exposition(api, stack):
     customer = api.sign_up()
     expect(customer.client.get(f"/api/customers/{customer.id}"), 200)
     expect(customer.client.patch(f"/api/customers/{customer.id}", {"company_name": "Twice"}), 200)
-    text = requests.get(stack.base_url + "/metrics", timeout=10, verify=str(stack.ca_cert)).text
+    # A worker counts a request after its answer.
+    text = wait_for(lambda: exposition(stack))
     kinds, helps, series, closed = {}, set(), set(), set()
     current = None
     assert text.endswith("\n")

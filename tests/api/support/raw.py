@@ -28,9 +28,15 @@ class Answer:
         return self.received.count(b"HTTP/1.1 ")
 
 
-def exchange(stack, request, *, timeout=10):
+    def is_whole(self):
+        """Whether the answer is there with all of its body."""
+        return "content-length" in self.headers and len(self.body) >= int(self.headers["content-length"])
+
+
+def exchange(stack, request, *, timeout=30, first=False):
     """Sends the bytes over a fresh connection and reads until the server closes it. The request
-    should ask for that (`Connection: close`), or be one after which the server closes it."""
+    should ask for that (`Connection: close`), or be one after which the server closes it; with `first` nothing
+    is read after the first answer."""
     context = ssl.create_default_context(cafile=stack.ca_cert)
     received = b""
     with socket.create_connection(("localhost", stack.https_port), timeout=timeout) as plain:
@@ -39,6 +45,8 @@ def exchange(stack, request, *, timeout=10):
                 connection.sendall(request)
                 while chunk := connection.recv(65536):
                     received += chunk
+                    if first and b"\r\n\r\n" in received and Answer(received).is_whole():
+                        break
             except (ConnectionError, ssl.SSLError, TimeoutError):
                 pass  # hung up on, or left waiting
     return Answer(received)
