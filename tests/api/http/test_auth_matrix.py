@@ -42,7 +42,12 @@ def strangers(stack):
     operator = next(word for word in made.stdout.split() if word.startswith("gba_"))
     yield {"other": stack.api.sign_up(), "operator": operator}
     # No receiver is there: in time their endpoints would be faults.
-    stack.sql("DELETE FROM webhook_deliveries; DELETE FROM webhook_endpoints")
+    remove_endpoints(stack)
+
+
+def remove_endpoints(stack):
+    """Removes all, as the API does: the sender may be sending to them."""
+    stack.sql("UPDATE webhook_endpoints SET state = 'deleted', disabled_reason = NULL, disabled_at = NULL")
 
 
 def session(api, key):
@@ -117,8 +122,7 @@ def make_contract(api, customer):
 
 def make_endpoint(api):
     """The id of a new webhook endpoint that gets nothing."""
-    api.stack.sql("UPDATE webhook_endpoints SET state = 'deleted', disabled_reason = NULL, "
-                  "disabled_at = NULL")
+    remove_endpoints(api.stack)
     made = api.owner.post("/api/webhook-endpoints", {"url": "https://receiver.invalid/"})
     endpoint_id = made.json()["endpoint"]["endpoint_id"]
     assert api.owner.patch(f"/api/webhook-endpoints/{endpoint_id}",

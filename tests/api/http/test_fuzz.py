@@ -57,7 +57,7 @@ class Subject:
                 "price_id": "price_professional_year", "new_plan": "enterprise", "proration_at": None,
                 "success_url": url, "cancel_url": url, "return_url": url,
                 "features": {"maxDevices": 80}, "limits": {"maxUsers": None}, "expires_at": None,
-                "at": None, "starts_at": None, "ends_at": "2027-01-01T00:00:00.000Z",
+                "at": None, "starts_at": None, "ends_at": "2040-01-01T00:00:00.000Z",
                 "price": {"amount_minor": 100, "currency": "eur", "interval": "year"},
                 "overage": {"maxDevices": 1.5}, "addons": {}, "metrics": METRICS,
                 "reported_at": None, "from": "2025-02-01T00:00:00Z", "to": "2025-02-15",

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from support.client import expect
 from support.document import load
+from support.drive import events_of
 from support.payments import buy
+from support.stack import wait_for
 
 # Operations that name a customer, by where they name it.
 BY_PATH = [o for o in load().operations if "{customer_id}" in o.path]
@@ -47,7 +49,8 @@ class Tenant:
         self.cursor = page["next_cursor"]
         tokens = [customer.license, rotated["license"]]
         self.tag = customer.client.get(path).headers["ETag"]
-        events = expect(customer.client.get("/api/events?limit=100"), 200)
+        # They are shown once no earlier transaction is open.
+        events = expect(wait_for(lambda: events_of(customer.client, customer.id)), 200)
         self.event_ids = [event["id"] for event in events["events"]]
         self.event_cursor = events["cursor"]
         self.words = {self.id, self.id.removeprefix("cust_"), self.email, self.company,

@@ -34,7 +34,8 @@ def drive_payments(client, customer_id, stack, sold):
     yield "open_checkout", answer
     stack.stripe.complete(answer.json()["session_id"])
     path = f"/api/subscriptions/{customer_id}"
-    wait_for(lambda: client.get(path).json()["subscription"]["status"] == "active")
+    settled(stack, customer_id)
+    assert client.get(path).json()["subscription"]["status"] == "active"
     yield "preview_plan", ask("preview", new_plan=sold.larger_plan)
     yield "change_plan", ask("upgrade", new_plan=sold.larger_plan)
     yield "cancel_subscription", ask("cancel", at_period_end=True)
@@ -114,6 +115,12 @@ def drive_upkeep(owner, stack, customer_id, sold):
     yield "map_price", owner.put("/api/stripe/prices/price_driven", {"plan": sold.plan})
 
 
+def events_of(client, customer_id):
+    """The first page of the customer's events, or None: they are shown once no earlier transaction is open."""
+    page = client.get(f"/api/events?customer_id={customer_id}&limit=100")
+    return page if page.json()["events"] else None
+
+
 def drive(api, stack, sold=SHIPPED):
     """Every operation once, with success: (operation id, answer)."""
     nobody, owner = api.nobody, api.owner
@@ -188,7 +195,7 @@ def drive(api, stack, sold=SHIPPED):
         yield name, owner.get(f"/api/analytics/{path}")
     yield "list_movements", owner.get("/api/analytics/movements?limit=3")
     yield "list_audit_entries", owner.get(f"/api/audit?customer_id={customer_id}")
-    page = client.get(f"/api/events?customer_id={customer_id}&limit=100")
+    page = wait_for(lambda: events_of(client, customer_id))
     yield "list_events", page
     yield "get_event", owner.get(f"/api/events/{page.json()['events'][-1]['id']}")
     yield "list_notices", owner.get(f"/api/notices?customer_id={customer_id}")
