@@ -98,12 +98,13 @@ class Vendor:
 
     def counted(self, name):
         """The sum of a metric over all reports."""
-        return sum(report["metrics"].get(name, 0) for report in self.reports.values())
+        # A copy: the service may take a report meanwhile.
+        return sum(report["metrics"].get(name, 0) for report in list(self.reports.values()))
 
     def numbers(self):
         """The report numbers that arrived, as (first, last), sorted."""
         found = [re.fullmatch(r"agent:[0-9a-f]{12}:(\d+)-(\d+):[0-9a-f]{8}", key)
-                 for key in self.reports]
+                 for key in list(self.reports)]
         return sorted((int(one[1]), int(one[2])) for one in found)
 
 

@@ -604,25 +604,32 @@ def test_foreign_names_on_a_port(tmp_path):
     import http.client
     import socket
     from support import Agent
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    agent = Agent(tmp_path, AGENT_LISTEN=f"127.0.0.1:{port}")
-    import subprocess
-    agent.process = subprocess.Popen([agent.program], env=agent.env, stderr=subprocess.DEVNULL)
+    agent = Agent(tmp_path)
+
+    def start():
+        """Another program may have taken the port since it was found free: then on the next."""
+        nonlocal port
+        if agent.process is None or agent.process.poll() is not None:
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                port = probe.getsockname()[1]
+            agent.process = subprocess.Popen([agent.program], stderr=subprocess.DEVNULL,
+                                             env={**agent.env, "AGENT_LISTEN": f"127.0.0.1:{port}"})
+        return up()
 
     def ask(host):
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
         connection.request("GET", "/license", headers={"Host": host})
         return connection.getresponse().status
 
     def up():
         try:
-            return ask("localhost") == 200
-        except OSError:
+            return ask("localhost") == 200 and agent.process.poll() is None
+        except (OSError, http.client.HTTPException):
             return False
 
-    wait_for(up)
+    port = 0
+    wait_for(start)
     assert [ask(host) for host in (f"127.0.0.1:{port}", "evil.example", "localhost.evil.example",
                                    "")] == [200, 403, 403, 403]
     assert agent.stop() == 0
