@@ -11,7 +11,7 @@ from selenium.webdriver.common.keys import Keys
 from support.browser import Browser, inaccessible
 from support.client import expect
 from support.payments import ask, buy, sell
-from support.stack import ROOT
+from support.stack import ROOT, wait_for
 
 MARKUP = ('<img src=x onerror=pwned(1)>', '"><script>pwned(2)</script>', "javascript:pwned(3)", "{{constructor.constructor('pwned(4)')()}}",
           "${pwned(5)}", "<svg/onload=pwned(6)>")
@@ -211,6 +211,8 @@ def test_states_in_words(shop, browser):
     buy(shop, leaving, "solo")
     expect(ask(leaving.client, "cancel", leaving.id, at_period_end=True), 200)
     buy(shop, owing, "solo")
+    # The first comparison with Stripe would set right what follows.
+    wait_for(lambda: shop.sql("SELECT finished_at IS NOT NULL FROM stripe_sweeps WHERE name = 'subscriptions'") == "t")
     shop.sql(f"UPDATE subscriptions SET status = 'past_due', past_due_since = now() WHERE customer_id = '{owing.id}'")
     expect(shop.api.owner.post(f"/api/customers/{dealt.id}/contracts", {
         "plan": "on_premises", "ends_at": "2040-01-31T00:00:00.000Z", "billing": "manual"}), 201)

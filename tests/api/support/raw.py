@@ -27,7 +27,6 @@ class Answer:
         """The number of answers."""
         return self.received.count(b"HTTP/1.1 ")
 
-
     def is_whole(self):
         """Whether the answer is there with all of its body."""
         return "content-length" in self.headers and len(self.body) >= int(self.headers["content-length"])
