@@ -109,7 +109,7 @@ check_usable(void)
 static void
 open_mode(int unprepared)
 {
-	db = database_open(database_url(), 400, unprepared == 0);
+	db = database_open(database_url(), 10000, unprepared == 0);
 }
 
 START_TEST(test_in_one_round_trip)
@@ -166,6 +166,7 @@ START_TEST(test_failures)
 	ck_assert(db_has_ahead(db));
 	db_send_ahead(db, NULL);
 	check_usable();
+	db_set_statement_timeout(db, 400);
 	send_ahead(&start, NO_PARAMETERS, &seen);
 	ck_assert_int_eq(read_one(&slow, NO_PARAMETERS, &number), FAIL_UNAVAILABLE);
 	db_send_ahead(db, NULL);

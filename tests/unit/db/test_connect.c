@@ -179,7 +179,7 @@ END_TEST
 START_TEST(test_the_pause_is_bounded)
 {
 	char *place = arena_printf(task.arena, "%s/later", folder);
-	int64_t end = clock_monotonic_us() + 3500000;
+	int64_t start_us = clock_monotonic_us(), end = start_us + 3500000;
 	int tries = 0;
 
 	db = database_open(url_with("host", place), 1000, true);
@@ -187,11 +187,16 @@ START_TEST(test_the_pause_is_bounded)
 		tries += refused() > 0;
 		usleep(5000);
 	}
-	/* At 0, 0.1, 0.3, 0.7, 1.5, 2.5, 3.5 seconds. */
-	ck_assert_int_ge(tries, 5);
+	/* At 0, 0.1, 0.3, 0.7, 1.5, 2.5, 3.5 seconds; later on a busy machine. */
 	ck_assert_int_le(tries, 7);
+	while (tries < 11) {
+		tries += refused() > 0;
+		usleep(5000);
+	}
+	/* At 7.5 seconds; without a bound at 102.3, and the next at 204.7. */
+	ck_assert_int_lt(clock_monotonic_us() - start_us, 60000000);
 	ck_assert_int_eq(symlink(host(), place), 0);
-	end = clock_monotonic_us() + 1500000;
+	end = clock_monotonic_us() + 30000000;
 	while (db_connect(db, &task) != FAIL_NONE && clock_monotonic_us() < end) {
 		task_clear(&task);
 		usleep(5000);
@@ -293,17 +298,16 @@ START_TEST(test_the_last_good_host_first)
 	               port());
 	ck_assert_int_eq(bind(silent, (struct sockaddr *)&address, sizeof(address)), 0);
 	ck_assert_int_eq(listen(silent, 8), 0);
-	url = arena_printf(task.arena, "%s connect_timeout=2", url);
+	url = arena_printf(task.arena, "%s connect_timeout=6", url);
 	db = database_open(url, 1000, true);
 	start_us = clock_monotonic_us();
 	ck_assert_int_eq(db_connect(db, &task), FAIL_NONE);
-	/* The string's own limit counts. */
-	ck_assert_int_ge(clock_monotonic_us() - start_us, 1500000);
-	ck_assert_int_lt(clock_monotonic_us() - start_us, 2900000);
+	/* The string's own limit counts, not the 3 seconds that are usual. */
+	ck_assert_int_ge(clock_monotonic_us() - start_us, 5500000);
 	second = database_open(url, 1000, true);
 	start_us = clock_monotonic_us();
 	ck_assert_int_eq(db_connect(second, &task), FAIL_NONE);
-	ck_assert_int_lt(clock_monotonic_us() - start_us, 1500000);
+	ck_assert_int_lt(clock_monotonic_us() - start_us, 5500000);
 	db_free(second);
 	close(silent);
 }

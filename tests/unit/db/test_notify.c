@@ -82,7 +82,8 @@ START_TEST(test_woken)
 		notify();
 		notify();
 		ck_assert_int_lt(slept_ms(LONG_MS), LONG_MS / 2);
-		/* The two notifications have been taken, unless the second came only now. */
+		/* The second notification has been taken, or comes with the answer of a statement. */
+		(void)backend();
 		(void)slept_ms(20);
 		ck_assert_int_ge(slept_ms(20), 19);
 	}

@@ -218,10 +218,9 @@ START_TEST(test_a_report_that_waits)
 	fine(db_begin(operation.db, &task));
 	ck_assert_int_ge(prune(), 1);
 	ck_assert_int_eq(pthread_create(&process.thread, NULL, report_old, &process), 0);
-	for (int tries = 0;
-	     tries < 2000 && count_of("SELECT count(*) FROM pg_stat_activity WHERE "
-	                              "wait_event_type = 'Lock' AND ''::text <> ",
-	                              "") == 0;
+	for (int tries = 0; tries < 2000 && count_of("SELECT count(*) FROM pg_locks WHERE "
+	                                             "NOT granted AND ''::text <> ",
+	                                             "") == 0;
 	     tries++)
 		usleep(5000);
 	fine(db_commit(operation.db, &task));

@@ -80,10 +80,9 @@ START_TEST(test_revocation_in_progress)
 	fine(subscription_cancel(&operation, customer_id));
 	fine(license_revoke_all(&operation, customer_id, "test", NULL));
 	start(&actor, hand_out);
-	for (int tries = 0;
-	     tries < 1000 && count_of("SELECT count(*) FROM pg_stat_activity WHERE"
-	                              " wait_event_type = 'Lock' AND ''::text <> ",
-	                              "") == 0;
+	for (int tries = 0; tries < 2000 && count_of("SELECT count(*) FROM pg_locks WHERE"
+	                                             " NOT granted AND ''::text <> ",
+	                                             "") == 0;
 	     tries++)
 		usleep(5000);
 	ck_assert_int_eq(count_of(LICENSES, ""), 1);
