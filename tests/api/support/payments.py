@@ -62,7 +62,8 @@ def sell(stack):
 
 def settled(stack, customer_id):
     """Waits until no event and no call of the customer is pending. A call of the jobs makes events, and an event
-    may make calls: so both are counted again when Stripe has told everything."""
+    may make calls: so both are counted again when Stripe has told everything. One that fails is tried again after
+    5, 20 and 60 s."""
     def work():
         return stack.sql(f"""
             SELECT count(*) FILTER (WHERE state = 'pending'), count(*) FROM (
@@ -79,7 +80,7 @@ def settled(stack, customer_id):
         return before.startswith("0|") and work() == before
 
     stack.stripe.wait_idle()
-    wait_for(rests)
+    wait_for(rests, seconds=150)
 
 
 def open_checkout(customer, plan="professional", **more):
