@@ -11,7 +11,7 @@ import pytest
 API_TESTS = Path(__file__).resolve().parents[1] / "api"
 sys.path.insert(0, str(API_TESTS))
 
-from chaos.stripe import SHOP, Books  # noqa: E402  pylint: disable=wrong-import-position
+from chaos.stripe import DEADLINE_SECONDS, SHOP, Books  # noqa: E402  pylint: disable=wrong-import-position
 
 _spec = importlib.util.spec_from_file_location("api_conftest", API_TESTS / "conftest.py")
 api_conftest = importlib.util.module_from_spec(_spec)
@@ -58,8 +58,9 @@ def stack(new_stack, request):
 
 @pytest.fixture(scope="session")
 def shop(new_stack):
-    """A stack with Stripe that the tests about Stripe share. Nothing is pending between them."""
-    made = new_stack(**SHOP)
+    """A stack with Stripe that the tests about Stripe share. Nothing is pending between them. A request that
+    a test holds up at Stripe has the usual time, which a busy machine may need."""
+    made = new_stack(**{**SHOP, "STRIPE_DEADLINE_MS": 1000 * DEADLINE_SECONDS})
     yield made
     made.close()
 

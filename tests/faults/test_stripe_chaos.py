@@ -73,9 +73,9 @@ class Calendar:
 
     def wait_until(self, moment):
         """To be called within a turn."""
-        while self.stripe.now() < moment:
+        while (left := moment - self.stripe.now()) > 0:
             self.deliver()
-            self.stripe.advance(to=min(moment, self.stripe.now() + WEEK))
+            self.stripe.advance(min(left, WEEK))
 
     def deliver(self):
         """Waits until all events are processed."""

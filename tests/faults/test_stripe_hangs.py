@@ -87,6 +87,7 @@ def test_a_hanging_stripe_delays_no_event_of_others(stack, begin, method, path):
     stack.stripe.complete(session)
     wait_for(lambda: stack.sql("SELECT 1 FROM subscriptions WHERE stripe_subscription_id IS NOT NULL "
                                f"AND status = 'active' AND customer_id = '{payer.id}'"))
+    stack.stripe.wait_idle()
     wait_for(lambda: stack.sql("SELECT count(*) FROM stripe_events WHERE state = 'pending'") == "0")
     stack.stripe.fault("hang", method=method, path=path, seconds=HANGS, times="forever")
     begin(stack, payer)

@@ -326,7 +326,7 @@ def test_requests_go_only_to_stripe(shop, other_host, tmp_path_factory, report):
                      prices="starter=price_starter_month:2900:month") as stripe:
             if not port:
                 port = stripe.port
-                other_host(STRIPE_API_BASE=stripe.url, WORKERS=1, STRIPE_DEADLINE_MS=2000,
+                other_host(STRIPE_API_BASE=stripe.url, WORKERS=1,
                            STRIPE_CA_FILE=shop.place / "stripe-ca.pem")
             answer = asker(life, "checkout", plan="starter")()
             heard = stripe.requests()

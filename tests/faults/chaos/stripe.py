@@ -31,6 +31,11 @@ HURRY = """UPDATE stripe_events SET next_try_at = now() WHERE state = 'pending' 
            UPDATE stripe_calls SET next_try_at = now() WHERE state = 'pending' AND next_try_at > now();
            NOTIFY stripe_jobs"""
 
+SWEEPS_ENDED = "SELECT bool_and(finished_at IS NOT NULL) FROM stripe_sweeps"
+
+# No comparison with Stripe becomes due for a quarter of an hour. One that is under way is not disturbed.
+POSTPONE = "UPDATE stripe_sweeps SET finished_at = now() WHERE finished_at IS NOT NULL"
+
 SWEEP = """UPDATE stripe_sweeps SET finished_at = NULL, started_at = NULL; NOTIFY stripe_jobs"""
 
 OURS = """
@@ -108,7 +113,8 @@ class Psql(Session):
 
 class Postman(http.server.ThreadingHTTPServer):
     """Receives Stripe's events and stores them until a test delivers them. It signs them again,
-    as the first signature may be too old by then."""
+    as the first signature may be too old by then. The comparisons with Stripe, which would find them
+    meanwhile, run only when the test makes them due."""
 
     daemon_threads = True
 
@@ -125,6 +131,8 @@ class Postman(http.server.ThreadingHTTPServer):
 
     def __enter__(self):
         self.thread.start()
+        wait_for(lambda: self.stack.sql(SWEEPS_ENDED) == "t")
+        self.stack.sql(POSTPONE)
         self.stack.stripe.wait_idle()
         self.stack.stripe.webhook(f"http://127.0.0.1:{self.server_port}",
                                   api_version=self.version)
@@ -175,6 +183,9 @@ class Letterbox(http.server.BaseHTTPRequestHandler):
         """Logs nothing."""
 
 
+# The longest time that a request of the shop which the tests share waits for Stripe.
+DEADLINE_SECONDS = 10
+
 # The settings of a stack that sells plans.
 SHOP = {"stripe": True, "WORKERS": 2, "STRIPE_WORKERS": 2, "STRIPE_DEADLINE_MS": 3000}
 
@@ -201,8 +212,18 @@ class Books:
 
     def rest(self, seconds=60):
         """Waits until all events are delivered and nothing is pending."""
+        self.until_nothing_waits(lambda: self.is_at_rest(seconds), seconds, 0.01)
+
+    def is_at_rest(self, seconds):
+        """Waits until all events are delivered; whether nothing is pending then. An event may lead to a
+        call, and a call to events: neither was made meanwhile."""
+        def made():
+            counters = self.stripe.counters()
+            return counters["requests"], counters["events"]
+
+        before = made()
         self.stripe.wait_idle(seconds)
-        self.until_nothing_waits(lambda: self.pending() == 0, seconds, 0.01)
+        return self.pending() == 0 and made() == before
 
     def until_nothing_waits(self, condition, seconds, every):
         """Waits for the condition; fails with what is pending."""
@@ -213,19 +234,16 @@ class Books:
 
     def hurry(self, seconds=60):
         """Like rest(), but makes every pending try due at once."""
-        self.stripe.hurry()
-        self.stripe.wait_idle(seconds)
-
         def done():
+            self.stripe.hurry()
             self.psql.run(HURRY)
-            return self.pending() == 0
+            return self.is_at_rest(seconds)
         self.until_nothing_waits(done, seconds, 0.1)
 
     def sweep(self, seconds=60):
         """Runs the sweeps that compare with Stripe; returns when all repairs are stored."""
         self.psql.run(SWEEP)
-        wait_for(lambda: self.psql.value(
-            "SELECT bool_and(finished_at IS NOT NULL) FROM stripe_sweeps") == "t", seconds, 0.02)
+        wait_for(lambda: self.psql.value(SWEEPS_ENDED) == "t", seconds, 0.02)
         self.rest(seconds)
 
     def ours(self):
