@@ -20,8 +20,8 @@ FULL = os.environ.get("FULL") == "1"
 
 @pytest.fixture(name="daemon")
 def fixture_daemon(stack):
-    """A billingd with two workers."""
-    made = Daemon(stack, WORKERS=2).start()
+    """A billingd with two workers, whose statements wait long for a lock."""
+    made = Daemon(stack, WORKERS=2, DB_STATEMENT_TIMEOUT_MS=14000).start()
     yield made
     assert made.stop() == 0
 
@@ -169,7 +169,7 @@ def test_a_stop_serves_what_has_arrived(stack):
         kill(worker, signal.SIGCONT)
         assert [receive(peer)[0] for peer in peers[:4]] == [200, 200, 200, 200]
         assert all(map(is_closed, peers))
-    assert daemon.process.wait(20) == 0
+    assert daemon.process.wait(60) == 0
 
 
 def test_reloads_retirements_and_kills_under_writers(new_stack, rng, report):

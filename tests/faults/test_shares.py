@@ -9,7 +9,7 @@ import uuid
 
 import pytest
 from chaos.attack import client_at, unharmed
-from chaos.postgres import Session
+from chaos.postgres import Postgres, Session
 from chaos.processes import Daemon, kill, role_of
 from support.client import Client, expect
 from support.fcgi import ask
@@ -20,8 +20,8 @@ from support.stack import wait_for
 
 @pytest.fixture(scope="module", name="limited")
 def fixture_limited(new_stack):
-    """A stack with nginx's limits and two workers in each pool."""
-    made = new_stack(stripe=True, RATE_LIMITS="on", WORKERS=2, STRIPE_WORKERS=2)
+    """A stack with nginx's limits and two workers in each pool, whose statements wait long for a lock."""
+    made = new_stack(stripe=True, RATE_LIMITS="on", WORKERS=2, STRIPE_WORKERS=2, DB_STATEMENT_TIMEOUT_MS=14000)
     yield made
     made.close()
 
@@ -132,8 +132,7 @@ def test_a_share_of_the_workers(limited):
         blocked = threading.Thread(target=lambda: answers.append(ask(
             limited.socket, "PATCH", path, b'{"company_name":"Held"}', **by_key(loud))))
         blocked.start()
-        wait_for(lambda: limited.sql("SELECT count(*) FROM pg_stat_activity WHERE "
-                                     "wait_event_type = 'Lock'") != "0")
+        wait_for(lambda: Postgres(limited).waiting("billingd worker") == 1)
         assert ask(limited.socket, "GET", path, **by_key(loud))[0] == 200
         status, body = ask(limited.socket, "GET", path, **by_key(loud), **waited(1))
         assert (status, body["code"]) == (429, "rate_limited")
@@ -162,8 +161,7 @@ def test_a_share_of_the_workers_for_signing(limited):
         session.run(f"SELECT FROM subscriptions WHERE customer_id = '{slow.id}' FOR UPDATE")
         signing = threading.Thread(target=lambda: answers.append(license_of(slow)))
         signing.start()
-        wait_for(lambda: limited.sql("SELECT count(*) FROM pg_stat_activity WHERE "
-                                     "wait_event_type = 'Lock'") != "0")
+        wait_for(lambda: Postgres(limited).waiting("billingd worker") == 1)
         status, body = license_of(late, **waited(1))
         assert (status, body["code"]) == (503, "busy")
         assert license_of(kept, **waited(1))[0] == 200

@@ -1,5 +1,6 @@
 """The stack's PostgreSQL: kills and starts it, and holds its locks and connections."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -14,6 +15,9 @@ from urllib.parse import parse_qs, urlsplit
 from support.stack import wait_for
 
 from .processes import is_alive, kill
+
+END_BACKENDS = """SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity
+                  WHERE application_name LIKE 'billingd%'"""
 
 IMMEDIATE = signal.SIGQUIT
 FAST = signal.SIGINT
@@ -139,14 +143,33 @@ class Postgres:
         self.super_sql("SELECT pg_reload_conf()")
 
     def end_backends(self):
-        """Terminates every connection of billingd; returns their number."""
-        return int(self.super_sql("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
-                                  "WHERE application_name LIKE 'billingd%'"))
+        """Terminates every connection of billingd, and waits for their end; returns their number."""
+        return int(self.super_sql(END_BACKENDS))
 
-    def waiting(self):
-        """The number of billingd's statements that wait for a lock."""
+    @contextlib.contextmanager
+    def without_free_connections(self):
+        """While the block lasts, another client holds all connections, and billingd has none and gets none.
+        Gives their number."""
+        # The session stays, as its end would make a connection free.
+        session, taken, full = Session(self.stack), [], 0
+        try:
+            # A connection of billingd may just begin, or one of psql end: twice in a row there is neither.
+            deadline = time.monotonic() + 60
+            while full < 2:
+                more, ended = self.fill(), int(session.run(END_BACKENDS))
+                taken += more
+                full = 0 if more or ended else full + 1
+                assert time.monotonic() < deadline, "connections become free again and again"
+            yield len(taken)
+        finally:
+            for connection in taken:
+                connection.close()
+            session.__exit__()
+
+    def waiting(self, name="billingd%"):
+        """The number of statements of billingd, or of its processes of that name, that wait for a lock."""
         return int(self.super_sql("SELECT count(*) FROM pg_stat_activity WHERE application_name "
-                                  "LIKE 'billingd%' AND wait_event_type = 'Lock'"))
+                                  f"LIKE '{name}' AND wait_event_type = 'Lock'"))
 
 
 def connect(path):

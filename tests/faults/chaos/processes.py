@@ -87,13 +87,17 @@ class Killer:
         self.rng = random.Random(rng.random())
         self.every = every
         self.kills = 0
+        self.killed = set()
         self.over = threading.Event()
         self.thread = threading.Thread(target=self._run)
 
     def _run(self):
         while not self.over.wait(self.every):
-            alive = children(self.stack)
-            if alive and kill(self.rng.choice(alive)):
+            # A killed process needs processor time to end, and dies once.
+            alive = [pid for pid in children(self.stack) if pid not in self.killed]
+            victim = self.rng.choice(alive) if alive else None
+            if victim is not None and kill(victim):
+                self.killed.add(victim)
                 self.kills += 1
 
     def __enter__(self):
@@ -171,9 +175,13 @@ class Daemon:
 
     def start(self):
         """Starts it with the stack's log; it serves when this returns."""
+        self.make_room()
+        return self.launch()
+
+    def make_room(self):
+        """Stops the stack's own, which has the sockets."""
         if self.stack.script("status", check=False).stdout.count("billingd: running"):
             self.stack.script("stop", "billingd")
-        return self.launch()
 
     def launch(self):
         """Starts it beside the stack's own, with sockets of its own. All its processes have their names when
@@ -214,7 +222,7 @@ class Daemon:
         if self.process.poll() is None:
             self.signal(signal.SIGTERM)
         try:
-            return self.process.wait(20)
+            return self.process.wait(60)
         finally:
             for pid in family:
                 kill(pid)

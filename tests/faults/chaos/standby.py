@@ -14,8 +14,7 @@ def name_standby(stack, postgres, name):
     postgres.super_sql(f"ALTER SYSTEM SET synchronous_standby_names = '{name}'")
     postgres.super_sql("SELECT pg_reload_conf()")
     wait_for(lambda: postgres.super_sql("SHOW synchronous_standby_names") == name, every=0.01)
-    if name != NO_STANDBY:
-        wait_for(postgres.commits_wait)
+    wait_for(lambda: postgres.commits_wait() == (name != NO_STANDBY))
 
 
 def accepted(send):
