@@ -11,11 +11,11 @@ from contextlib import contextmanager
 import pytest
 from chaos.processes import FAKETIME, LogTail, Skewed
 from support.fcgi import ask
-from support.stack import VARIANT
+from support.stack import VARIANT, wait_for
 
 STACK = {"WORKERS": 2}
 MINUTE, DAY = 60, 86400
-NEAR = 10
+NEAR = 60  # the smallest error of a clock is an hour
 
 pytestmark = pytest.mark.skipif(VARIANT == "sanitize", reason="AddressSanitizer wants to be the "
                                 "first library")
@@ -94,8 +94,8 @@ def test_a_clock_that_is_set_repeatedly(stack, report):
             daemon.set(offset)
             steps += 1
             check_times(call, customer["customer_id"])
-        requests = tail.find("request")
-        assert len(requests) >= 7 * steps
-        assert all(0 <= line["ms"] < 5000 and 0 <= line["db_ms"] < 5000 for line in requests)
+        # A worker logs a request after its answer.
+        requests = wait_for(lambda: (found := tail.find("request"))[7 * steps:] and found)
+        assert all(0 <= line["ms"] < 60000 and 0 <= line["db_ms"] < 60000 for line in requests)
         assert not tail.find("process died")
         report(steps=steps, requests=len(requests))

@@ -9,7 +9,7 @@ import pytest
 from chaos.load import Load
 from chaos.processes import children
 from support.stack import VARIANT, wait_for
-from support.usage_model import Reports
+from support.usage_model import Reports, wait_until_folded
 
 # The workers are never replaced. No request goes to the workers for Stripe.
 STACK = {"WORKERS": 2, "STRIPE_WORKERS": 1, "WORKER_MAX_REQUESTS": 1000000000}
@@ -120,8 +120,10 @@ def holdings(stack):
 
 
 def holdings_at_rest(stack):
-    """The holdings at rest: read until they have been equal for longer than a second, as an open
-    request needs a file, and a worker gives freed memory back after a second."""
+    """The holdings at rest, when the jobs have counted all reports: read until they have been equal for
+    longer than a second, as an open request needs a file, and a worker gives freed memory back after a
+    second."""
+    wait_until_folded(stack)
     looks = [holdings(stack)]
     wait_for(lambda: looks.append(holdings(stack)) or looks[-15:] == 15 * looks[-1:], every=0.1)
     return looks[-1]

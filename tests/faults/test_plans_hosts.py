@@ -18,13 +18,15 @@ def fixture_hosts(stack):
 
 
 def reload(host, edit):
-    """Changes the plans of a host, and has its billingd load them."""
+    """Changes the plans of a host, and has its billingd load them. No process with the earlier ones is left,
+    which might still measure."""
     plans = json.loads(host.daemon.plans.read_text(encoding="utf-8"))
-    before = host.metric("billing_reloads_total")
+    before, old = host.metric("billing_reloads_total"), set(host.daemon.pids()[1:])
     edit(plans)
     host.daemon.plans.write_text(json.dumps(plans), encoding="utf-8")
     host.daemon.signal(signal.SIGHUP)
     wait_for(lambda: host.metric("billing_reloads_total") == before + 1)
+    wait_for(lambda: not old & set(host.daemon.pids()))
 
 
 def differing(host):
@@ -110,5 +112,5 @@ def test_a_host_that_is_gone_is_not_compared(stack, hosts):
         wait_for(lambda: differing(one) == 1)
     finally:
         assert three.daemon.stop() == 0
-    wait_for(lambda: differing(one) == 0)
+    wait_for(lambda: [differing(host) for host in hosts] == [0, 0])
     assert doctor(one) == ("ok", "hosts that have loaded the file: 2")

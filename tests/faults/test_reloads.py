@@ -159,6 +159,14 @@ def daemon(stack):
     assert made.stop() == 0
 
 
+def reload(daemon):
+    """Reloads; the processes that were there before have ended when this returns."""
+    tail, old = LogTail(daemon.stack), set(daemon.pids()[1:])
+    daemon.signal(signal.SIGHUP)
+    tail.wait("reloaded")
+    wait_for(lambda: not set(daemon.pids()[1:]) & old)
+
+
 def plan_names(stack, times=12):
     """The names of the first plan in so many answers."""
     return {stack.api.nobody.get("/api/plans").json()["plans"][0]["name"] for _ in range(times)}
@@ -217,9 +225,7 @@ def test_a_broken_configuration_keeps_the_old_one(stack, daemon, fault):
         daemon.write()
         (daemon.keys / "private-key.pem").chmod(0o600)
         stack.sql("UPDATE schema_migrations SET version = -version WHERE version < 0")
-    daemon.signal(signal.SIGHUP)
-    tail.wait("reloaded")
-    wait_for(lambda: not set(daemon.pids()[1:]) & set(before))
+    reload(daemon)
     assert stack.api.sign_up().license
 
 
@@ -230,7 +236,6 @@ def test_a_newer_version_is_built_beside_a_running_one(stack, daemon):
         status, ready = ask(daemon.socket, "GET", "/health/ready")
         return status, ready["checks"]["migrations"]
 
-    tail = LogTail(stack)
     more = daemon.next_migration()
     more.write_text("SELECT 1;\n", encoding="ascii")
     folder = {"MIGRATIONS_DIR": str(more.parent)}
@@ -238,16 +243,12 @@ def test_a_newer_version_is_built_beside_a_running_one(stack, daemon):
         wait_for(lambda: migrations() == (200, {"ok": True, "detail": "applied"}))
         assert json.loads(stack.billingctl("--json", "migrate", "status", env=folder).stdout)["pending"] == 1
         assert "billingctl migrate up" in daemon.attempt("--check").stderr
-        before = set(daemon.pids()[1:])
-        daemon.signal(signal.SIGHUP)
-        tail.wait("reloaded")
-        wait_for(lambda: not set(daemon.pids()[1:]) & before)
+        reload(daemon)
         assert migrations() == (200, {"ok": True, "detail": "applied"})
         stack.billingctl("migrate", "up", env=folder)
         more.unlink()
         assert migrations() == (200, {"ok": True, "detail": "applied"})
-        daemon.signal(signal.SIGHUP)
-        tail.wait("reloaded", 2)
+        reload(daemon)
         assert migrations() == (200, {"ok": True, "detail": "applied"})
     finally:
         stack.sql(f"DELETE FROM schema_migrations WHERE name = '{more.name}'")
@@ -274,13 +275,11 @@ def test_a_failed_job_says_why(stack, daemon):
         del daemon.settings["REVOCATIONS_FILE"]
         daemon.write()
     tail.wait("reloaded")
-    daemon.signal(signal.SIGHUP)
-    tail.wait("reloaded", 2)
+    reload(daemon)
 
 
 def test_changes_take_effect_with_the_reload_only(stack, daemon):
     """A worker that is replaced before the reload still has the old configuration."""
-    tail = LogTail(stack)
     assert plan_names(stack) == {"Starter"}
     plans = json.loads(daemon.plans.read_text(encoding="ascii"))
     plans["plans"][0]["name"] = "Beginner"
@@ -295,9 +294,7 @@ def test_changes_take_effect_with_the_reload_only(stack, daemon):
     assert plan_names(stack) == {"Starter"}
     assert stack.api.nobody.post("/api/customers", body).status_code == 401
 
-    daemon.signal(signal.SIGHUP)
-    tail.wait("reloaded")
-    wait_for(lambda: len(daemon.pids()) == daemon.size())
+    reload(daemon)
     assert plan_names(stack) == {"Beginner"}
     assert stack.api.nobody.post("/api/customers", body).status_code == 201
     kill(daemon.pids()[1])

@@ -7,6 +7,7 @@ import socket
 
 from chaos.processes import Daemon
 from support.fcgi import ask, receive_bytes, send
+from support.stack import wait_for
 
 
 class Host:
@@ -22,6 +23,8 @@ class Host:
                           REVOCATIONS_FILE=folder / f"{name}.jwt")
         self.keys = self.daemon.keys
         self.daemon.launch()
+        # The first round of its jobs measures what the metrics and the readiness say.
+        wait_for(lambda: self.get("/health/ready")[0] == 200)
 
     def ctl(self, *words, check=True):
         """billingctl with this host's KEYS_DIR, PLANS_FILE and socket, as JSON."""
