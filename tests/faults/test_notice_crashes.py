@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from chaos.figures import wait_for_a_round
 from chaos.gates import Gate
 from chaos.postgres import Postgres
 from chaos.processes import children, kill
@@ -143,6 +144,7 @@ def test_the_jobs_are_killed_while_they_tell_of_ends(mailing, server, kind):
             gate.kill_process("billingd jobs", commits=number % 2 == 1)
         told = f"SELECT count(*), count(DISTINCT customer_id) FROM events {WHOSE} AND type = '{kind}'"
         wait_for(lambda sql=told.format(ids=ids): mailing.sql(sql).split("|")[1] == str(len(customers)))
+        wait_for_a_round(mailing)
         assert mailing.sql(told.format(ids=ids)) == f"{len(customers)}|{len(customers)}"
         if kind.endswith("ing"):
             wait_for(lambda mine=customers: all(arrived(server, one) for one in mine))

@@ -1,6 +1,7 @@
 """After a change of plans all customers come at once for a new licence: all of them get it, and other
 requests do not wait for that."""
 
+import concurrent.futures
 import os
 import sys
 import threading
@@ -75,17 +76,17 @@ def test_a_burst_of_customers_who_need_a_new_licence(stack, report):
                 return
             yield number
 
-    watcher = threading.Thread(target=ask_otherwise, args=(stack, other, stop, waits))
-    burst = [threading.Thread(target=take_licenses, args=(stack, numbers(), signed, refused))
-             for _ in range(CONNECTIONS)]
-    start = time.monotonic()
-    for thread in (watcher, *burst):
-        thread.start()
-    for thread in burst:
-        thread.join()
-    seconds = time.monotonic() - start
-    stop.set()
-    watcher.join()
+    with concurrent.futures.ThreadPoolExecutor(1 + CONNECTIONS) as pool:
+        start = time.monotonic()
+        watcher = pool.submit(ask_otherwise, stack, other, stop, waits)
+        burst = [pool.submit(take_licenses, stack, numbers(), signed, refused) for _ in range(CONNECTIONS)]
+        try:
+            for one in burst:
+                one.result()
+            seconds = time.monotonic() - start
+        finally:
+            stop.set()
+        watcher.result()
     assert len(signed) == len(set(signed)) == COUNT
     late = sorted(waits)[len(waits) * 99 // 100]
     assert late < within(1)

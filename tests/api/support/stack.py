@@ -266,11 +266,11 @@ class Stack:
         assert not check or done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
         return done
 
-    def sql(self, query):
-        """The output of psql for the query: a line a row, columns separated by |."""
+    def sql(self, query, seconds=60):
+        """The output of psql for the query: a line a row, columns separated by |. Fails after so many seconds."""
         done = subprocess.run(["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", self.database_url],
                               env=self.env, input=query, text=True, capture_output=True,
-                              check=False, timeout=60)
+                              check=False, timeout=seconds)
         assert done.returncode == 0, f"{query}: {done.stderr}"
         return done.stdout.strip("\n")
 

@@ -20,6 +20,13 @@ def wait_for_failures(stack, count):
     wait_for(lambda: figures(stack)["billing_job_failures_total"] >= before + count)
 
 
+def wait_for_a_round(stack):
+    """Waits until the jobs have begun a round after this call, and have ended it."""
+    for _ in range(2):
+        before = figures(stack)["billing_jobs_last_run_seconds"]
+        wait_for(lambda last=before: figures(stack)["billing_jobs_last_run_seconds"] > last)
+
+
 def assert_once_a_minute(lines):
     """The lines of one job in one process."""
     times = [datetime.fromisoformat(line["time"]).timestamp() for line in lines]
