@@ -228,17 +228,17 @@ wait_from(const struct db *db, int64_t start_us)
 	return (struct wait){.cancel_us = end_us - early_us, .end_us = end_us};
 }
 
-/* Called when nothing has come. False when the wait is over. */
+/* Called when nothing has come. False when the wait is over. A process that did not run for a moment may
+ * notice its end first: without the cancellation a commit would wait for a standby that is away, also
+ * when its connection is closed. */
 static bool
 goes_on(struct db *db, struct wait *wait, int64_t now_us)
 {
-	if (now_us >= wait->end_us)
-		return false;
 	if (wait->cancel_us != 0 && now_us >= wait->cancel_us) {
 		db_cancel(db);
 		wait->cancel_us = 0;
 	}
-	return true;
+	return now_us < wait->end_us;
 }
 
 /* Sends what is buffered and waits until an answer can be taken; false when the time is over or

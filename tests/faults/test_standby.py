@@ -4,11 +4,13 @@ it, and so is the repetition of an earlier change. Reading goes on."""
 import concurrent.futures
 import json
 import re
+import signal
 import time
 import uuid
 
 import pytest
 from chaos.postgres import Postgres
+from chaos.processes import children, kill, role_of
 from chaos.standby import (NO_STANDBY, accepted, assert_refused, create, name_standby,
                            standby_is_back, waiting)
 from support import usage
@@ -53,6 +55,29 @@ def test_changes_are_refused_and_reading_goes_on(stack, postgres, report):
     report(refused=len(changes), waited_for_the_standby_at_once=most, seconds=f"{took:.1f}")
     name_standby(stack, postgres, NO_STANDBY)
     assert accepted(lambda: create(stack)).status_code == 201
+
+
+def test_a_process_that_was_stopped_leaves_no_wait_behind(stack, postgres):
+    """It asks the standby, and its time is over when it runs again."""
+    waits = "FROM pg_stat_activity WHERE application_name LIKE 'billingd jobs %' AND wait_event = 'SyncRep'"
+    name_standby(stack, postgres, "nobody")
+    jobs, = (pid for pid in children(stack) if role_of(pid) == "billingd jobs")
+
+    def stopped():
+        """Stops the jobs; the session of theirs that has just begun to wait."""
+        kill(jobs, signal.SIGSTOP)
+        session = postgres.super_sql(f"SELECT pid {waits} AND query_start > now() - interval '0.3 s'")
+        if not session:
+            kill(jobs, signal.SIGCONT)
+        return session
+
+    try:
+        session = wait_for(stopped)
+        wait_for(lambda: postgres.super_sql(
+            f"SELECT now() - query_start > interval '2 s' {waits} AND pid = {session}") != "f")
+    finally:
+        kill(jobs, signal.SIGCONT)
+    wait_for(lambda: postgres.super_sql(f"SELECT count(*) {waits} AND pid = {session}") == "0")
 
 
 def test_operators_learn_of_it(stack, postgres):
