@@ -61,6 +61,9 @@ def shop(new_stack):
     """A stack with Stripe that the tests about Stripe share. Nothing is pending between them. A request that
     a test holds up at Stripe has the usual time, which a busy machine may need."""
     made = new_stack(**{**SHOP, "STRIPE_DEADLINE_MS": 1000 * DEADLINE_SECONDS})
+    # Stripe tries to deliver an event for three days: longer than an outage here lasts.
+    made.stripe.options["attempts"] = 20
+    made.stripe.restart()
     yield made
     made.close()
 

@@ -33,14 +33,16 @@ def test_two_hosts_change_the_key(stack, hosts):
     what to copy, and is ready again by itself when it has the file."""
     one, two = hosts
     (customer, _), (other, _) = one.sign_up(), one.sign_up()
-    old = kid_of(one, customer)
+    # The list of published keys names earlier ones too.
+    old, *earlier = one.published()
+    assert kid_of(one, customer) == old
     added = one.ctl("keys", "add")["kid"]
-    everywhere(hosts, lambda host: host.published() == [old, added])
+    everywhere(hosts, lambda host: host.published() == [old, added, *earlier])
     assert {kid_of(host, customer) for host in hosts} == {old}
     assert all(host.ready() == (200, "loaded") for host in hosts)
     assert [host.metric("billing_signing_key_missing") for host in hosts] == [0, 0]
     one.ctl("keys", "use", added, "--now")
-    everywhere(hosts, lambda host: host.published() == [added, old])
+    everywhere(hosts, lambda host: host.published() == [added, old, *earlier])
     assert kid_of(one, customer) == added and one.ready() == (200, "loaded")
     status, detail = two.ready()
     assert status == 503 and added in detail and str(two.keys) in detail and "copy the file" in detail
@@ -65,6 +67,7 @@ def test_each_host_removes_the_files_of_a_distrusted_key(stack, hosts):
     old = one.published()[0]
     kid = one.ctl("keys", "add")["kid"]
     two.copy(one)
+    everywhere(hosts, lambda host: kid in host.published())
     for host in hosts:
         host.ctl("keys", "use", kid, "--now")
     everywhere(hosts, lambda host: host.published()[0] == kid and host.ready()[0] == 200)
