@@ -52,6 +52,7 @@ def test_defaults_of_a_report(api):
 def test_the_same_report_again_is_the_first(api, stack):
     customer = api.sign_up()
     first = send(customer, report_id="a", active_devices=1, total_devices=2)
+    other = api.sign_up()  # takes longer than the clocks of two workers may differ
     again = send(customer, 200, report_id="a", active_devices=2, total_devices=2,
                  instance_id="other", reported_at=at(days=3))
     assert again["report"] == first["report"] and current(again["limits"]) == current(first["limits"])
@@ -60,7 +61,7 @@ def test_the_same_report_again_is_the_first(api, stack):
     days = expect(api.owner.get(f"/api/usage/{customer.id}/daily"), 200)["days"]
     assert [day["reports"] for day in days] == [1]
     # Another customer may use the same report_id.
-    assert send(api.sign_up(), report_id="a")["report"]["id"] != first["report"]["id"]
+    assert send(other, report_id="a")["report"]["id"] != first["report"]["id"]
 
 
 def test_fifty_times_at_once_is_one_report(api, stack):
@@ -86,7 +87,7 @@ def test_fifty_times_at_once_is_one_report(api, stack):
     ({"instance_id": "x" * 101}, "instance_id"), ({"report_id": "é"}, "report_id"),
     ({"report_id": 1}, "report_id"), ({"reported_at": "yesterday"}, "reported_at"),
     ({"reported_at": at(days=35, minutes=1)}, "reported_at"),
-    ({"reported_at": at(hours=-1)}, "reported_at"), ({"metrics": []}, "metrics"),
+    ({"reported_at": at(days=-2)}, "reported_at"), ({"metrics": []}, "metrics"),
     ({"metrics": {"steps": 1}}, "metrics.steps"),
     ({"metrics": {"api_calls": 1.5}}, "metrics.api_calls"),
     ({"metrics": {"api_calls": -1}}, "metrics.api_calls"),
@@ -351,12 +352,12 @@ def test_the_size_of_a_batch_is_limited(stack):
     key = ("Authorization", f"Bearer {stack.admin_key}")
     kind = ("Content-Type", "application/json")
     answer = exchange(stack, build("POST", "/api/usage/reports", [
-        key, kind, ("Content-Length", str(100 << 20))], b" " * 70000), timeout=1)
+        key, kind, ("Content-Length", str(100 << 20))], b" " * 70000), first=True)
     assert (answer.status, answer.code) == (413, "body_too_large")
     chunks = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
     for path, count in (("/api/usage/report", 2), ("/api/usage/reports", 9)):
         answer = exchange(stack, build("POST", path, [
-            key, kind, ("Transfer-Encoding", "chunked")], chunks * count), timeout=1)
+            key, kind, ("Transfer-Encoding", "chunked")], chunks * count), first=True)
         assert (answer.status, answer.code) == (413, "body_too_large")
 
 
