@@ -12,7 +12,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from support.client import expect
+from support.client import expect, patiently
 from support.revocations import is_revoked, wait_until_revoked
 from support.payments import buy, settled
 from support.stack import wait_for
@@ -64,9 +64,10 @@ def rfc3339(seconds):
 
 @pytest.mark.quick
 def test_claims_of_a_trial(api):
+    began = time.time()
     customer = api.sign_up(company_name="Acme Corp")
     claims = claims_of(api, customer.license)
-    assert abs(claims["iat"] - time.time()) < 60
+    assert began - 2 < claims["iat"] < time.time() + 2
     ends = customer.answer["subscription"]["trial_ends_at"]
     assert claims == {
         "customerId": customer.id, "customerName": "Acme Corp", "plan": "starter",
@@ -76,7 +77,7 @@ def test_claims_of_a_trial(api):
         "issuedAt": claims["iat"], "expiresAt": claims["exp"], "iss": api.stack.base_url,
         "sub": customer.id, "jti": claims["jti"], "iat": claims["iat"], "exp": claims["exp"]}
     assert ends == rfc3339(claims["exp"] + int(ends[-4:-1]) / 1000)
-    assert 14 * DAY - 2 <= claims["exp"] - claims["iat"] <= 14 * DAY
+    assert began + 14 * DAY - 2 < claims["exp"] and claims["exp"] - claims["iat"] <= 14 * DAY
     assert claims["jti"].startswith("lic_")
 
 
@@ -228,7 +229,8 @@ def test_twenty_first_requests_at_once_all_get_good_licences(api, stack):
 
 def fetch_alone(api, customer):
     """fetch() with a connection of its own, for threads."""
-    return expect(api.keyed(customer.api_key).get(f"/api/licenses/{customer.id}"), 200)["license"]
+    answer = patiently(api.keyed(customer.api_key).get, f"/api/licenses/{customer.id}")
+    return expect(answer, 200)["license"]
 
 
 # Access and expiry: decided at each read, whether or not a job has recorded it.
@@ -319,9 +321,10 @@ def claims_at(stack, token):
 
 
 def test_paid_through(strict):
+    began = time.time()
     customer = strict.api.sign_up()
     trial = claims_at(strict, customer.license)
-    assert 14 * DAY - 2 <= trial["exp"] - trial["iat"] <= 14 * DAY
+    assert began + 14 * DAY - 2 < trial["exp"] and trial["exp"] - trial["iat"] <= 14 * DAY
     paid(strict, customer)
     claims = claims_at(strict, fetch(strict.api, customer))
     ends = datetime.datetime(2035, 2, 18, tzinfo=datetime.timezone.utc)
@@ -471,13 +474,13 @@ def test_an_expired_licence_leaves_the_revocation_list(api, stack):
     wait_until_revoked(api, customer.license)
     jti = claims_of(api, customer.license)["jti"]
     ended = "UPDATE license_revocations SET expires_at = now() - interval '{} s' WHERE jti = '{}'"
-    stack.sql(ended.format(60, jti))
+    stack.sql(ended.format(5, jti))
     expect(api.owner.post(f"/api/licenses/{other.id}/rotate"), 200)
     listed = wait_until_revoked(api, other.license)
     assert jti in listed["revoked"], "verifiers forgive two minutes"
     stack.sql(ended.format(130, jti))
     expect(api.owner.post(f"/api/licenses/{other.id}/revoke"), 200)
-    wait_for(lambda: not is_revoked(api, customer.license), 30)
+    wait_for(lambda: not is_revoked(api, customer.license))
 
 
 def test_the_list_is_sent_once_to_a_client_that_keeps_it(api):

@@ -5,7 +5,7 @@ import concurrent.futures
 import jwt
 import pytest
 
-from support.client import expect
+from support.client import expect, patiently
 
 
 def without_subscription(api, stack):
@@ -79,7 +79,7 @@ def test_fifty_parallel_requests_start_one_trial(api, stack):
 
     def start(_):
         client = api.keyed(customer.api_key)
-        return client.post("/api/subscriptions/trial", {"customer_id": customer.id}).status_code
+        return patiently(client.post, "/api/subscriptions/trial", {"customer_id": customer.id}).status_code
 
     with concurrent.futures.ThreadPoolExecutor(25) as pool:
         statuses = sorted(pool.map(start, range(50)))

@@ -4,6 +4,7 @@ import dataclasses
 import http.cookiejar
 import json as json_module
 import re
+import time
 import uuid
 
 import requests
@@ -118,6 +119,18 @@ class Api:
         answer = self.owner.post(f"/api/customers/{customer.id}/keys", body)
         assert answer.status_code == 201, answer.text
         return answer.json()["api_key"], answer.json()["key"]["key_id"]
+
+
+def patiently(send, *request, **more):
+    """The answer to a request that is one of many at once: send(*request, faults=True, **more). While others wait on
+    a busy machine, some are told to come back, which nothing was done for; they do so as Retry-After says."""
+    while True:
+        answer = send(*request, faults=True, **more)
+        told = (answer.status_code, answer.json().get("code"))
+        if told not in ((429, "rate_limited"), (503, "busy")):
+            assert answer.status_code < 500, answer.text
+            return answer
+        time.sleep(int(answer.headers["Retry-After"]))
 
 
 def expect(response, status, code=None):

@@ -2,7 +2,7 @@
 
 import concurrent.futures
 
-from support.client import expect
+from support.client import expect, patiently
 from support.payments import buy
 
 
@@ -142,7 +142,7 @@ def test_the_bound_is_exact_for_concurrent_activations(bounded):
 
     def put(number):
         client = api.keyed(customer.api_key)
-        return client.put(path_of(customer, f"i{number}")).status_code
+        return patiently(client.put, path_of(customer, f"i{number}")).status_code
 
     with concurrent.futures.ThreadPoolExecutor(20) as pool:
         statuses = sorted(pool.map(put, range(20)))
