@@ -3,7 +3,7 @@
 import pytest
 
 from support.client import expect
-from support.payments import ask, buy, open_checkout, settled, stripe_id, subscription_of
+from support.payments import ask, buy, hold, open_checkout, settled, stripe_id, subscription_of
 
 
 def known_to_stripe(stack, customer):
@@ -14,7 +14,7 @@ def known_to_stripe(stack, customer):
 
 def deleted_unseen(stack, id):
     """Deletes the customer at Stripe; the event is lost."""
-    stack.stripe.hold()
+    hold(stack)
     stack.stripe.call("DELETE", "/v1/customers/" + id)
     stack.stripe.drop()
     stack.stripe.hold(False)

@@ -3,7 +3,7 @@
 import pytest
 
 from support.client import expect
-from support.payments import ask, buy, open_checkout, settled
+from support.payments import ask, buy, open_checkout, sent, settled
 
 DAY_MAX = 500
 TABLES = ("stripe_calls", "audit_log", "subscriptions", "invoices", "stripe_events")
@@ -30,11 +30,13 @@ def counted(stack, customer):
 
 def refused(stack, customer, name, **body):
     """The request is refused for the day, stores nothing and sends nothing to Stripe that changes."""
-    before, sent = rows(stack, customer), len(stack.stripe.requests("POST"))
+    settled(stack, customer.id)
+    before, requests = rows(stack, customer), len(sent(stack, customer))
     answer = ask(customer.client, name, customer.id, **body)
     expect(answer, 429, "too_many_changes")
     assert 0 < int(answer.headers["Retry-After"]) <= 86400
-    assert rows(stack, customer) == before and len(stack.stripe.requests("POST")) == sent
+    settled(stack, customer.id)
+    assert rows(stack, customer) == before and len(sent(stack, customer)) == requests
 
 
 def test_checkouts_of_a_day_are_bounded(api, stack):
@@ -95,12 +97,14 @@ def test_stored_answers_of_payment_requests_are_bounded(api, stack):
     account, = accounts() - known
     stack.sql("UPDATE idempotency_counts SET answers = 100000 WHERE account = "
               f"decode('{account}', 'hex')")
-    before, sent = rows(stack, customer), len(stack.stripe.requests("POST"))
+    settled(stack, customer.id)
+    before, requests = rows(stack, customer), len(sent(stack, customer))
     expect(customer.client.post(path, body, headers={"Idempotency-Key": "another"}), 429,
            "too_many_stored_answers")
     again = customer.client.post(path, body, headers=key)
     assert again.content == first.content and again.headers["Idempotent-Replayed"] == "true"
-    assert rows(stack, customer) == before and len(stack.stripe.requests("POST")) == sent
+    settled(stack, customer.id)
+    assert rows(stack, customer) == before and len(sent(stack, customer)) == requests
     expect(customer.client.post(path, body), 200)
 
 

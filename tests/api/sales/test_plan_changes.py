@@ -1,14 +1,12 @@
 """Plan changes, cancellations and resumptions: at Stripe first, then stored as it answers."""
 
 import datetime
-import os
-import signal
 
 import jwt
 import pytest
 
 from support.client import expect
-from support.payments import ask, buy, seconds, settled, stripe_id, subscription_of
+from support.payments import ask, buy, seconds, sent, settled, stripe_id, subscription_of
 from support.stack import wait_for
 
 
@@ -160,10 +158,8 @@ def without_trial(stack):
 
 
 def run_due_jobs(stack):
-    """Restarts the workers: all jobs run when a process starts."""
-    before = set(stack.pids()[1:])
-    os.kill(stack.pids()[0], signal.SIGHUP)
-    wait_for(lambda: not before & set(stack.pids()))
+    """All jobs run when a process starts."""
+    stack.reload()
 
 
 def test_a_smaller_plan_begins_with_the_next_period(other_rules):
@@ -189,15 +185,16 @@ def test_a_smaller_plan_begins_with_the_next_period(other_rules):
     assert schedule("enterprise") == ("enterprise", None)
     assert schedule("starter") == ("enterprise", "starter")
     paid = charged(other_rules, bought)
-    # The period now ends in half an hour.
+    # The period now ends in half an hour, so the jobs may change the plan at any time.
+    stripe.reset_requests()
     stripe.call("POST", f"/v1/subscriptions/{bought['stripe_subscription_id']}",
                 {"trial_end": stripe.now() + 1800, "proration_behavior": "none"})
     settled(other_rules, customer.id)
-    assert subscription_of(customer.client, customer.id)["scheduled_plan"] == "starter"
-    stripe.reset_requests()
+    kept = subscription_of(customer.client, customer.id)
+    assert (kept["plan"], kept["scheduled_plan"]) in (("enterprise", "starter"), ("starter", None))
     run_due_jobs(other_rules)
     wait_for(lambda: theirs(other_rules, bought)["plan"] == "starter")
-    assert [one["proration_behavior"] for one in changes(other_rules, bought)] == ["none"]
+    assert [one["proration_behavior"] for one in changes(other_rules, bought) if "items" in one] == ["none"]
     stripe.advance(seconds=2 * 3600)
     settled(other_rules, customer.id)
     renewed = subscription_of(customer.client, customer.id)
@@ -324,13 +321,12 @@ def test_resume_takes_back_a_cancellation_of_the_portal(api, stack, stripe):
     assert goes_on["cancel_at"] is None and theirs(stack, bought)["cancel_at"] is None
 
 
-def test_a_trial_is_cancelled_without_stripe(api, stripe):
+def test_a_trial_is_cancelled_without_stripe(api, stack):
     customer = api.sign_up()
-    stripe.reset_requests()
     expect(ask(customer.client, "cancel", customer.id, at_period_end=True), 409,
            "nothing_to_change")
     ended = expect(ask(customer.client, "cancel", customer.id), 200)["subscription"]
-    assert ended["status"] == "canceled" and not stripe.requests("POST")
+    assert ended["status"] == "canceled" and not sent(stack, customer)
     assert ended["canceled_at"] == ended["ended_at"] == ended["updated_at"]
     expect(ask(customer.client, "cancel", customer.id), 409, "subscription_ended")
 

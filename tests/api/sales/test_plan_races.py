@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 from support.client import expect
-from support.payments import ask, buy, open_checkout, settled, subscription_of
+from support.payments import ask, buy, hold, open_checkout, settled, subscription_of
 from support.stack import wait_for
 
 
@@ -15,12 +15,12 @@ def theirs(stack, subscription):
     return stack.stripe.state()["subscriptions"][subscription["stripe_subscription_id"]]
 
 
-def paid_without_event(api, stripe):
+def paid_without_event(stack):
     """A customer in its trial who has just paid; the events of the purchase are held back."""
-    customer = api.sign_up()
+    customer = stack.api.sign_up()
     session, _ = open_checkout(customer, "starter")
-    stripe.hold()
-    stripe.complete(session)
+    hold(stack)
+    stack.stripe.complete(session)
     assert subscription_of(customer.client, customer.id)["status"] == "trialing"
     return customer
 
@@ -29,9 +29,9 @@ def paid_without_event(api, stripe):
     ("cancel", {}, ("starter", "canceled", False)),
     ("cancel", {"at_period_end": True}, ("starter", "active", True)),
     ("upgrade", {"new_plan": "professional"}, ("professional", "active", False))])
-def test_a_change_right_after_the_purchase(api, stack, stripe, name, more, after):
+def test_a_change_right_after_the_purchase(stack, stripe, name, more, after):
     """If only the trial were cancelled, the customer would go on paying."""
-    customer = paid_without_event(api, stripe)
+    customer = paid_without_event(stack)
     answer = expect(ask(customer.client, name, customer.id, **more), 200)["subscription"]
     assert (answer["plan"], answer["status"], answer["cancel_at_period_end"]) == after
     at_stripe = theirs(stack, answer)
@@ -45,7 +45,7 @@ def test_a_trial_with_an_open_checkout_is_cancelled_here(api, stack, stripe):
     """Stripe is asked first whether a plan was bought; without an answer nothing ends."""
     customer = api.sign_up()
     open_checkout(customer, "starter")
-    stripe.fault("status", method="GET", path="^/v1/subscriptions", status=503, times=9)
+    stripe.fault("status", method="GET", path="^/v1/subscriptions", status=503, times="forever")
     expect(ask(customer.client, "cancel", customer.id, faults=True), 502, "stripe_error")
     assert subscription_of(customer.client, customer.id)["status"] == "trialing"
     stripe.faults([])
@@ -59,7 +59,7 @@ def test_one_payment_request_of_a_customer_runs_at_a_time(api, stack, stripe):
     bought = buy(stack, customer, "starter")
     path = f"/v1/subscriptions/{bought['stripe_subscription_id']}"
     stripe.reset_requests()
-    stripe.fault("slow_after", method="GET", path=f"^{path}", seconds=60, times=1)
+    stripe.fault("slow_after", method="GET", path=f"^{path}", seconds=60, times="forever")
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         slow = pool.submit(ask, api.keyed(customer.api_key), "upgrade", customer.id,
                            new_plan="professional")
@@ -123,7 +123,7 @@ def test_a_change_of_unknown_outcome_drops_the_scheduled_plan(other_rules):
     expect(ask(customer.client, "cancel", customer.id), 200)
     bought = buy(other_rules, customer, "professional")
     expect(ask(customer.client, "upgrade", customer.id, new_plan="starter"), 200)
-    stripe.hold()
+    hold(other_rules)
     stripe.fault("reset_after", method="POST", path="/v1/subscriptions/", times="forever")
     expect(ask(customer.client, "upgrade", customer.id, new_plan="enterprise", faults=True), 502,
            "stripe_error")

@@ -7,7 +7,7 @@ import uuid
 import pytest
 
 from support.client import expect
-from support.payments import ask, buy, settled, stripe_id, subscription_of
+from support.payments import ask, buy, hold, settled, stripe_id, subscription_of
 
 PARALLEL = 50
 
@@ -116,7 +116,7 @@ def test_without_a_key_the_jobs_process_fetches_the_outcome(api, stack, stripe):
     """The client does not retry after the 502; the Stripe jobs fetch the subscription."""
     customer = api.sign_up()
     buy(stack, customer, "starter")
-    stripe.hold()
+    hold(stack)
     stripe.fault("reset_after", method="POST", path="/v1/subscriptions/", times="forever")
     expect(ask(customer.client, "upgrade", customer.id, new_plan="enterprise", faults=True), 502,
            "stripe_error")

@@ -3,7 +3,7 @@
 import pytest
 
 from support.client import expect
-from support.payments import ask, buy, settled, subscription_of
+from support.payments import ask, buy, sent, settled, subscription_of
 
 
 def theirs(stack, bought):
@@ -41,7 +41,7 @@ def test_a_plan_is_changed_once_the_payment_is_made(bounded, plan, change):
     bounded.stripe.reset_requests()
     for name in ("preview", "upgrade"):
         expect(ask(customer.client, name, customer.id, **change), 409, "payment_due")
-    assert not bounded.stripe.requests("POST") and balance(bounded, bought) == (0, 0)
+    assert not sent(bounded, customer) and balance(bounded, bought) == (0, 0)
     assert subscription_of(customer.client, customer.id) == before
     bounded.stripe.card(theirs(bounded, bought)["customer"], "good")
     bounded.stripe.pay(invoice)

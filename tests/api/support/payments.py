@@ -60,10 +60,10 @@ def sell(stack):
         stack.prices.setdefault(name, []).append(one)
 
 
-def settled(stack, customer_id):
+def settled(stack, customer_id, again=None):
     """Waits until no event and no call of the customer is pending. A call of the jobs makes events, and an event
     may make calls: so both are counted again when Stripe has told everything. One that fails is tried again after
-    5, 20 and 60 s."""
+    5, 20 and 60 s. `again` is done before each count."""
     def work():
         return stack.sql(f"""
             SELECT count(*) FILTER (WHERE state = 'pending'), count(*) FROM (
@@ -74,6 +74,8 @@ def settled(stack, customer_id):
             WHERE customer_id = '{customer_id}'""")
 
     def rests():
+        if again is not None:
+            again()
         before = work()
         if before.startswith("0|"):
             stack.stripe.wait_idle()
@@ -81,6 +83,36 @@ def settled(stack, customer_id):
 
     stack.stripe.wait_idle()
     wait_for(rests, seconds=150)
+
+
+def caught_up(stack, customer_id):
+    """Waits like settled() after Stripe was away. What waits for its next try is made due again and again: an
+    attempt that failed late may be recorded, and postponed, after one hurry()."""
+    settled(stack, customer_id, again=lambda: hurry(stack))
+
+
+def hold(stack):
+    """Keeps Stripe's events back until hold(False) of the stand-in. The comparison with Stripe, which finds events
+    that did not arrive, is not due for a quarter of an hour from now, and none is under way."""
+    stack.sql("""
+        BEGIN;
+        SELECT pg_advisory_xact_lock(hashtextextended('stripe-sweep:' || name, 0)) FROM stripe_sweeps
+            WHERE name IN ('events', 'subscriptions');
+        UPDATE stripe_sweeps SET finished_at = now() WHERE name IN ('events', 'subscriptions');
+        COMMIT""")
+    stack.stripe.hold()
+
+
+def sent(stack, customer, path=""):
+    """The requests since the last reset that change something of the customer at Stripe. Other customers of the
+    stack may have calls that are still on their way."""
+    ids = stack.sql(f"""
+        SELECT customer_id FROM customers WHERE customer_id = '{customer.id}'
+        UNION SELECT stripe_customer_id FROM customers WHERE customer_id = '{customer.id}'
+        UNION SELECT stripe_subscription_id FROM subscriptions WHERE customer_id = '{customer.id}'""").split()
+    ids += [id for id, one in stack.stripe.state()["sessions"].items() if one["customer"] in ids]
+    return [one for one in stack.stripe.requests("POST", path)
+            if any(id in one["path"] + one["body"] for id in ids)]
 
 
 def open_checkout(customer, plan="professional", **more):
@@ -116,6 +148,6 @@ def deliver(stack, sent, client=None, **more):
 def hurry(stack):
     """Makes everything that waits for its next try, here and at Stripe, due now."""
     stack.stripe.hurry()
-    stack.sql("UPDATE stripe_calls SET next_try_at = now() WHERE state = 'pending';"
-              "UPDATE stripe_events SET next_try_at = now() WHERE state = 'pending';"
+    stack.sql("UPDATE stripe_calls SET next_try_at = now() WHERE state = 'pending' AND next_try_at > now();"
+              "UPDATE stripe_events SET next_try_at = now() WHERE state = 'pending' AND next_try_at > now();"
               "NOTIFY stripe_jobs")

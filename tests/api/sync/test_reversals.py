@@ -4,7 +4,7 @@ import jwt
 import pytest
 
 from support.client import expect
-from support.payments import ask, buy, settled, stripe_id, subscription_of
+from support.payments import ask, buy, hold, settled, stripe_id, subscription_of
 from support.stack import wait_for
 
 
@@ -44,6 +44,7 @@ def test_access_is_kept(api, stack, amount):
     settled(stack, customer.id)
     stack.stripe.dispute(stripe_id(stack, customer))
     wait_for(lambda: audited(stack, customer, "payment_disputed") == ["keep"])
+    settled(stack, customer.id)
     assert audited(stack, customer, "payment_refunded") == ([] if amount else ["keep"])
     now = subscription_of(customer.client, customer.id)
     assert (now["status"], now["access_ends_at"]) == ("active", None)
@@ -111,9 +112,12 @@ def test_a_renewal_in_the_portal_is_ended_again(other_rules):
     settled(stack, customer.id)
     wait_for(lambda: ends_at_stripe(stack, bought))
     url = expect(ask(customer.client, "portal", customer.id), 200)["portal_url"]
+    settled(stack, customer.id)
+    hold(stack)
     stack.stripe.exchange("POST", url.removeprefix(stack.stripe.url),
                           f"action=undo&subscription={bought['stripe_subscription_id']}")
     assert not ends_at_stripe(stack, bought)
+    stack.stripe.hold(False)
     wait_for(lambda: ends_at_stripe(stack, bought))
     settled(stack, customer.id)
     assert stack.sql("SELECT count(*) FROM audit_log WHERE action = 'subscription_end_again' "

@@ -53,10 +53,10 @@ def test_the_printed_commands_work(run, tmp_path):
     session = shell(commands[:bought])
     control = env_of(run)["STRIPE_API_BASE"] + "/_control/complete"
     assert session["checkout_url"].startswith(env_of(run)["STRIPE_API_BASE"])
-    assert requests.get(session["checkout_url"], timeout=10).status_code == 200
-    paid = requests.post(control, timeout=10, json={"session": session["session_id"]}, headers={
+    assert requests.get(session["checkout_url"], timeout=60).status_code == 200
+    paid = requests.post(control, timeout=60, json={"session": session["session_id"]}, headers={
         "Authorization": "Bearer " + env_of(run)["STRIPE_CONTROL_TOKEN"]}).json()
-    assert requests.get(paid["return_url"], verify=run.ca_cert, timeout=10).status_code == 200
+    assert requests.get(paid["return_url"], verify=run.ca_cert, timeout=60).status_code == 200
     before = [line for line in commands[:bought - 1] if "sign-up.json" not in line or "ID=" in line]
     read_license, read_subscription, move_clock, *operator = commands[bought:]
 
@@ -86,7 +86,7 @@ def test_make_run_starts_the_stand_in_without_a_key(run):
     price = next(price for plan, price in prices if plan == "professional")
 
     def ask():
-        return requests.get(f"{env['STRIPE_API_BASE']}/v1/prices/{price}", timeout=10, headers={
+        return requests.get(f"{env['STRIPE_API_BASE']}/v1/prices/{price}", timeout=60, headers={
             "Authorization": f"Bearer {key}", "Stripe-Version": "2025-03-31.basil"}).json()
 
     assert ask()["unit_amount"] == 9900
@@ -116,7 +116,7 @@ def test_make_run_starts_the_stand_in_without_a_key(run):
     assert "stripe" not in stack.script("status").stdout
     environ = Path(f"/proc/{stack.pids()[0]}/environ").read_bytes()
     assert b"sk_test_51Real" not in environ
-    answer = requests.get(f"{stack.base_url}/health/ready", verify=stack.ca_cert, timeout=10)
+    answer = requests.get(f"{stack.base_url}/health/ready", verify=stack.ca_cert, timeout=60)
     assert answer.json()["checks"]["stripe"]["detail"] != "is not configured"
     assert b"STRIPE_API_BASE" not in environ and b"STRIPE_PRICE" not in environ
 

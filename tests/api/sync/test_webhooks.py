@@ -7,7 +7,6 @@ import hashlib
 import hmac
 import json
 import os
-import signal
 import time
 import uuid
 from pathlib import Path
@@ -16,7 +15,7 @@ import pytest
 import stripe as official
 
 from support.client import expect
-from support.payments import (ask, buy, deliver, event, open_checkout, settled, stripe_id,
+from support.payments import (ask, buy, deliver, event, hold, open_checkout, settled, stripe_id,
                               subscription_of)
 from support.stack import wait_for
 from support.webhook import signature
@@ -56,7 +55,7 @@ GOOD = {
     "second of two": lambda t, v, s, b: f"t={t},v1={'0' * 64},v1={v}",
     "first of two": lambda t, v, s, b: f"t={t},v1={v},v1={'0' * 64}",
     "last of a hundred": lambda t, v, s, b: f"t={t}," + f"v1={'f' * 64}," * 99 + f"v1={v}",
-    "299 s old": lambda t, v, s, b: signature(b, s, t - 299),
+    "nearly 300 s old": lambda t, v, s, b: signature(b, s, t - 285),
     "nearly 300 s ahead": lambda t, v, s, b: signature(b, s, t + 290),
     "a scheme of the future": lambda t, v, s, b: f"t={t},v2=abc,v1={v}",
 }
@@ -143,9 +142,7 @@ def secrets(stack, key=None, webhook=None):
     def use(values):
         for path, value in values.items():
             path.write_text(value, encoding="ascii")
-        old = set(stack.pids()[1:])
-        os.kill(stack.pids()[0], signal.SIGHUP)
-        wait_for(lambda: not old & set(stack.pids()))
+        stack.reload()
 
     use(files)
     try:
@@ -214,14 +211,17 @@ def test_a_mebibyte_is_enough(stack):
 
 @pytest.mark.quick
 def test_an_idle_service_processes_an_event_at_once(stack):
-    # The regular look is every five seconds: without notifications these would take twenty.
-    started = time.monotonic()
-    for _ in range(5):
+    # The regular look is every five seconds: without notifications each event but the first would wait for the
+    # next one. A busy machine may delay any of them, but not all.
+    took = []
+    for _ in range(6):
         frame = {**event("customer.updated"),
                  "data": {"object": {"id": "cus_nobody", "object": "customer"}}}
+        started = time.monotonic()
         expect(deliver(stack, json.dumps(frame).encode()), 200)
         wait_for(lambda: row(stack, frame["id"], "attempts") != "0")  # pylint: disable=W0640
-    assert time.monotonic() - started < 15
+        took.append(time.monotonic() - started)
+    assert min(took[1:]) < 2.5, took
 
 
 def test_an_unknown_event_is_stored_and_ignored(stack, stripe):
@@ -264,7 +264,8 @@ def test_events_of_the_other_mode_are_ignored(api, stack, stripe):
 def test_fifty_deliveries_of_one_event(api, stack, stripe):
     customer = api.sign_up()
     session, _ = open_checkout(customer)
-    stripe.hold()
+    settled(stack, customer.id)
+    hold(stack)
     paid = stripe.complete(session)
     told, = [one for one in stripe.events("customer.subscription.created")
              if one["object"] == paid["subscription"]]
