@@ -35,7 +35,7 @@ static const char *
 fault_of(struct arena *arena, CURLU *parts, const char *text, struct http_url *out)
 {
 	CURLUcode code = curl_url_set(parts, CURLUPART_URL, text, CURLU_DISALLOW_USER);
-	const char *scheme, *host;
+	const char *scheme, *host, *port;
 
 	if (code == CURLUE_USER_NOT_ALLOWED)
 		return "must not have a user name or password";
@@ -48,6 +48,9 @@ fault_of(struct arena *arena, CURLU *parts, const char *text, struct http_url *o
 		return "must be a URL that starts with https://";
 	if (part_of(arena, parts, CURLUPART_FRAGMENT) != NULL)
 		return "must not have a fragment (#)";
+	port = part_of(arena, parts, CURLUPART_PORT);
+	if (port != NULL && strcmp(port, "0") == 0)
+		return "must not have the port 0, at which nothing listens";
 	*out = (struct http_url){strcmp(scheme, "https") == 0, without_brackets(arena, host)};
 	return NULL;
 }
