@@ -24,7 +24,7 @@ python3 -c 'import fcntl, socket, struct
 fcntl.ioctl(socket.socket(), 0x8914, struct.pack("16sH14x", b"lo", 1))'
 sh -euc "$make"
 "$@" setpriv --reuid www-data --regid www-data --clear-groups sh -c "$command" &
-curl -sSk --retry 100 --retry-connrefused --retry-delay 0 --retry-max-time 20 https://127.0.0.1:8443/none
+curl -sSk --retry 100 --retry-connrefused --retry-delay 0 --retry-max-time 120 https://127.0.0.1:8443/none
 echo
 curl -sSk https://[::1]:8443/none || echo refused
 kill -QUIT $!
@@ -63,7 +63,7 @@ def test_nginx_of_the_image_serves(tmp_path, ipv6):
         folder.chmod(folder.stat().st_mode | 0o011)
     under = [] if ipv6 else [sys.executable, str(ROOT / "tests/api/support/without_ipv6.py")]
     done = subprocess.run(["unshare", "-nm", "sh", "-c", SCRIPT, "sh", tmp_path, make, command, *under],
-                          text=True, capture_output=True, check=False, timeout=60)
+                          text=True, capture_output=True, check=False, timeout=240)
     assert done.returncode == 0, done.stderr
     over_ipv4, over_ipv6 = done.stdout.splitlines()
     assert json.loads(over_ipv4)["code"] == "not_found"

@@ -15,7 +15,7 @@ PAGES = {"/checkout/done": "licence follows by itself", "/checkout/canceled": "n
 def test_a_page_says_what_has_happened(stack, path):
     session = stack.api.nobody.session
     for query in ("", "?session_id=cs_test_a1&x=%3Cscript%3E"):
-        page = session.get(stack.base_url + path + query, timeout=10)
+        page = session.get(stack.base_url + path + query, timeout=30)
         assert page.status_code == 200
         assert page.headers["Content-Type"] == "text/html; charset=utf-8"
         assert PAGES[path] in " ".join(page.text.split()) and "You can close this page." in page.text
@@ -26,7 +26,7 @@ def test_a_page_says_what_has_happened(stack, path):
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_loads_only_from_here(stack, path):
     """The text stands in the page: it needs no script. Scripts and styles come from this server alone."""
-    page = stack.api.nobody.session.get(stack.base_url + path, timeout=10)
+    page = stack.api.nobody.session.get(stack.base_url + path, timeout=30)
     policy = page.headers["Content-Security-Policy"].split("; ")
     assert policy[0] == "default-src 'none'" and "frame-ancestors 'none'" in policy
     assert {"script-src 'self'", "style-src 'self'"} <= set(policy)
@@ -48,8 +48,8 @@ def test_the_pages_have_one_frame():
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_is_only_read(stack, path):
     session = stack.api.nobody.session
-    assert session.head(stack.base_url + path, timeout=10).status_code == 200
-    assert session.post(stack.base_url + path, timeout=10).status_code == 405
+    assert session.head(stack.base_url + path, timeout=30).status_code == 200
+    assert session.post(stack.base_url + path, timeout=30).status_code == 405
 
 
 STATIC = sorted(str(path.relative_to(ROOT / "nginx/www")) for path in (ROOT / "nginx/www").rglob("*.*"))
@@ -61,7 +61,7 @@ KINDS = {"html": "text/html; charset=utf-8", "css": "text/css; charset=utf-8",
 @pytest.mark.parametrize("path", [*STATIC, "shared/chart.js"])
 def test_a_static_file_is_served_with_a_strict_policy(stack, path):
     session = stack.api.nobody.session
-    answer = session.get(f"{stack.base_url}/{path}", timeout=10)
+    answer = session.get(f"{stack.base_url}/{path}", timeout=30)
     assert answer.status_code == 200
     if path != "shared/chart.js":
         assert answer.content == (ROOT / "nginx/www" / path).read_bytes()
@@ -73,20 +73,20 @@ def test_a_static_file_is_served_with_a_strict_policy(stack, path):
     assert answer.headers["X-Frame-Options"] == "DENY"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert answer.headers["Cache-Control"] == "no-cache"
-    again = session.get(f"{stack.base_url}/{path}", timeout=10,
+    again = session.get(f"{stack.base_url}/{path}", timeout=30,
                         headers={"If-None-Match": answer.headers["ETag"]})
     assert again.status_code == 304
-    assert session.post(f"{stack.base_url}/{path}", timeout=10).status_code == 405
+    assert session.post(f"{stack.base_url}/{path}", timeout=30).status_code == 405
 
 
 @pytest.mark.parametrize("path", ["/console/nothing", "/shared/", "/checkout/", "/checkout/nothing", "/console/../env", "/shared/..%2fnginx.conf"])
 def test_nothing_else_is_served(stack, path):
-    assert stack.api.nobody.session.get(stack.base_url + path, timeout=10).status_code in (400, 403, 404)
+    assert stack.api.nobody.session.get(stack.base_url + path, timeout=30).status_code in (400, 403, 404)
 
 
 def test_pages_come_with_a_slash(stack):
     for path in ("/console", "/pricing", "/account"):
-        answer = stack.api.nobody.session.get(stack.base_url + path, timeout=10, allow_redirects=False)
+        answer = stack.api.nobody.session.get(stack.base_url + path, timeout=30, allow_redirects=False)
         assert (answer.status_code, answer.headers["Location"]) == (308, path + "/")
 
 
