@@ -102,7 +102,7 @@ class Browser:
                 if type(fault).__name__ not in ("StaleElementReferenceException", "NoSuchElementException"):
                     raise
                 return None
-        return WebDriverWait(self.driver, within(5), 0.03).until(met, f"no {what}: {self.text()[:500]}")
+        return WebDriverWait(self.driver, within(12), 0.03).until(met, f"no {what}: {self.text()[:500]}")
 
     def settle(self):
         """Waits until nothing loads any more."""
