@@ -267,9 +267,13 @@ def test_a_changed_file(trade, tmp_path):
     wait_for(lambda: read(license_of(studio))["features"].get("sso") is not True)
     warned = doctor(trade)
     assert warned["state"] == "warning" and "agency" in warned["detail"]
-    assert trade.sql("SELECT actor || ' ' || subject || ': ' || detail FROM audit_log "
-                     "WHERE action = 'plan_change' AND subject = 'studio'") == \
-        'system:plans studio: region "eu-west" -> "eu-north", seats 5 -> 3, projects 20 -> 30'
+    said = trade.sql("SELECT actor || ' ' || subject || ': ' || detail FROM audit_log WHERE "
+                     "action = 'plan_change' AND subject = 'studio' ORDER BY audit_id").splitlines()
+    change, back = (f'system:plans studio: region {words}' for words in (
+        '"eu-west" -> "eu-north", seats 5 -> 3, projects 20 -> 30',
+        '"eu-north" -> "eu-west", seats 3 -> 5, projects 30 -> 20'))
+    # A process that had the earlier file may have begun its work only during the reload, and recorded its terms.
+    assert said[0] == said[-1] == change and set(said) <= {change, back}
 
 
 def test_a_faulty_file(trade, tmp_path):
