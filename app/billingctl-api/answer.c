@@ -3,12 +3,35 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/money.h"
 #include "base/text.h"
 #include "billingctl-api/request.h"
 #include "billingctl/output.h"
 #include "json/view.h"
 
-/* A value within a line; an object as its values, as "2900 usd month". */
+/* Adds a price, as "$29.00 a month" or "90.00 EUR every 3 months"; false when the value is none. */
+static bool
+add_price(struct text *text, const struct json_view *value)
+{
+	const char *currency, *interval;
+	int64_t amount, count = 1;
+
+	if (!json_view_int(value, "amount_minor", &amount) ||
+	    !json_view_string(value, "currency", &currency) ||
+	    !json_view_string(value, "interval", &interval))
+		return false;
+	(void)json_view_int(value, "interval_count", &count);
+	text_add(text,
+	         money_text(value->arena, arena_printf(value->arena, "%lld", (long long)amount),
+	                    currency));
+	if (count == 1)
+		text_printf(text, " a %s", interval);
+	else
+		text_printf(text, " every %lld %ss", (long long)count, interval);
+	return true;
+}
+
+/* A value within a line; an object as its values. */
 static void
 add_scalar(struct text *text, const struct json_view *value)
 {
@@ -19,6 +42,8 @@ add_scalar(struct text *text, const struct json_view *value)
 		text_add(text, string);
 		return;
 	}
+	if (add_price(text, value))
+		return;
 	if (!json_view_is_object(value)) {
 		text_add(text, json_view_source(value));
 		return;

@@ -370,10 +370,18 @@ def test_webhooks(stack, ctl, refused):
     assert "no such" in refused("webhooks", "show", endpoint)
 
 
-def test_plans(stack, api, ctl):
+def test_plans(stack, api, ctl, tmp_path):
     assert ctl("plans", "list") == api.nobody.get("/api/plans").json()
     table = stack.billingctl("plans", "list").stdout
-    assert re.search(r"^professional .*usd", table, re.M)
+    assert re.search(r"^professional +Professional +\$99\.00 a month ", table, re.M)
+    plans = json.loads((ROOT / "conf/plans.json").read_text(encoding="utf-8"))
+    del plans["plans"][0]["price"]
+    plans["plans"][0]["prices"] = [{"amount_minor": 7500, "currency": "eur", "interval": "month", "interval_count": 3},
+                                   {"amount_minor": 30000, "currency": "jpy", "interval": "year"}]
+    path = tmp_path / "plans.json"
+    path.write_text(json.dumps(plans), encoding="utf-8")
+    table = stack.billingctl("plans", "list", env={"PLANS_FILE": str(path)}).stdout
+    assert re.search(r"^starter +Starter +75\.00 EUR every 3 months, 30000 JPY a year ", table, re.M)
 
 
 def test_pages_of_customers(api, ctl):
