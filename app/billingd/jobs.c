@@ -2,6 +2,7 @@
  * run again. */
 #include "billingd/jobs.h"
 
+#include <malloc.h>
 #include <signal.h>
 
 #include "base/arena.h"
@@ -18,6 +19,7 @@ static const int64_t stripe_budget_us = 90000000;
 
 static const int64_t time_slice_us = 2000000;
 static const int64_t report_every_us = 60000000;
+static const int64_t trim_every_us = 1000000;
 
 enum { ARENA_LIMIT = 64 * 1024 * 1024, BATCH = 500, RETRY_S = 300 };
 
@@ -36,6 +38,8 @@ struct runner {
 	struct job_state measure;
 	bool may_run;            /* as the list said last */
 	int64_t question_due_us; /* when it is asked again */
+	bool untrimmed;          /* a job has changed rows since memory was given back */
+	int64_t trim_due_us;
 };
 
 void
@@ -132,6 +136,7 @@ run_job(struct runner *runner, const struct job *job, struct job_state *state)
 		arena_reset(runner->arena);
 	} while (done >= job->full && kind == FAIL_NONE && !should_stop() &&
 	         clock_monotonic_us() < until_us);
+	runner->untrimmed = runner->untrimmed || total > 0;
 	if (job->counter != METRIC_COUNT)
 		metrics_add(runner->api->metrics, job->counter, total);
 	if (total > 0 && !runner->jobs->quiet)
@@ -220,6 +225,17 @@ run_due(struct runner *runner)
 	return finished;
 }
 
+/* Gives the memory of many rows back to the system before a pause. */
+static void
+trim_memory(struct runner *runner)
+{
+	if (!runner->untrimmed || clock_monotonic_us() < runner->trim_due_us)
+		return;
+	(void)malloc_trim(0);
+	runner->untrimmed = false;
+	runner->trim_due_us = clock_monotonic_us() + trim_every_us;
+}
+
 static void
 run_round(struct runner *runner, const struct child *child, const sigset_t *open_signals)
 {
@@ -238,6 +254,8 @@ run_round(struct runner *runner, const struct child *child, const sigset_t *open
 	end_round(runner);
 	/* This process has survived the work that was waiting. */
 	atomic_store(child->started, true);
+	if (finished)
+		trim_memory(runner);
 	db_sleep(api->db, finished ? runner->jobs->round_ms : 0, open_signals);
 }
 
