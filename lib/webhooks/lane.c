@@ -34,6 +34,13 @@ forget_waiting(struct lane *lane)
 	lane->waiting = 0;
 }
 
+/* Free lanes are only read, so that their pages, most of 230 KB, take no memory. */
+static bool
+is_free(const struct lane *lane)
+{
+	return lane->endpoint_id[0] == '\0';
+}
+
 struct lane *
 lanes_find(struct lanes *lanes, const char *endpoint_id)
 {
@@ -141,7 +148,7 @@ free_lane(struct lanes *lanes)
 	for (size_t i = 0; i < LANES_MAX; i++) {
 		struct lane *lane = &lanes->items[i];
 
-		if (lane->endpoint_id[0] != '\0')
+		if (!is_free(lane))
 			continue;
 		*lane = (struct lane){.can_send = true};
 		return lane;
@@ -157,7 +164,7 @@ close_others(struct lanes *lanes)
 	for (size_t i = 0; i < LANES_MAX; i++) {
 		struct lane *lane = &lanes->items[i];
 
-		if (lane->is_listed)
+		if (is_free(lane) || lane->is_listed)
 			continue;
 		forget_waiting(lane);
 		lane->can_send = false;
@@ -172,7 +179,8 @@ lanes_follow(struct lanes *lanes, struct arena *arena, const struct webhook_keys
              const struct webhook_sendable *endpoints, size_t count)
 {
 	for (size_t i = 0; i < LANES_MAX; i++)
-		lanes->items[i].is_listed = false;
+		if (!is_free(&lanes->items[i]))
+			lanes->items[i].is_listed = false;
 	for (size_t i = 0; i < count; i++) {
 		struct lane *lane = lanes_find(lanes, endpoints[i].endpoint_id);
 
@@ -247,8 +255,11 @@ lanes_ask(struct lanes *lanes, int64_t now_ms, int64_t room,
 	for (size_t n = 0; n < LANES_MAX; n++) {
 		size_t i = (first + n) % LANES_MAX;
 		struct lane *lane = &lanes->items[i];
-		int64_t want = lane_wants(lane, now_ms);
+		int64_t want;
 
+		if (is_free(lane))
+			continue;
+		want = lane_wants(lane, now_ms);
 		if (want > room && !is_full) {
 			is_full = true;
 			lanes->first = i;

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/arena.h"
 #include "webhooks/lane.h"
@@ -125,6 +126,24 @@ START_TEST(test_what_is_unsent)
 }
 END_TEST
 
+/* A write would end the test, and would cost each process the page. */
+START_TEST(test_free_lanes_are_only_read)
+{
+	struct webhook_want wants[LANES_MAX];
+	struct arena *arena = arena_new(1 << 20);
+	struct lanes *unused =
+	        mmap(NULL, sizeof(*unused), PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	ck_assert(unused != MAP_FAILED);
+	lanes_follow(unused, arena, NULL, NULL, 0);
+	ck_assert_uint_eq(lanes_ask(unused, NOW_MS, ROOM, wants), 0);
+	ck_assert(!lanes_can_send(unused, NOW_MS));
+	ck_assert_ptr_null(lane_next(&unused->items[0], NOW_MS, 0));
+	ck_assert_int_eq(munmap(unused, sizeof(*unused)), 0);
+	arena_free(arena);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -135,6 +154,7 @@ main(void)
 	tcase_add_test(tcase, test_room_for_all);
 	tcase_add_test(tcase, test_what_can_be_sent);
 	tcase_add_test(tcase, test_what_is_unsent);
+	tcase_add_test(tcase, test_free_lanes_are_only_read);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
 }
