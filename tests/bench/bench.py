@@ -261,9 +261,9 @@ def main():
         print_table(rows, read_earlier(options.before))
         if options.json:
             keep(options.json, measures, rows, workers)
-        memory = measures.memory()
-    print(f"PSS after the run: billingd {memory['billingd']:.1f} MB with {workers} workers, "
-          f"nginx {memory['nginx']:.1f} MB; {CORES} cores, {time.monotonic() - start:.0f} s")
+        memory, own = measures.memory(), measures.own_memory()
+    print(f"PSS after the run: billingd {memory['billingd']:.1f} MB with {workers} workers ({own:.1f} MB without the "
+          f"pages of files), nginx {memory['nginx']:.1f} MB; {CORES} cores, {time.monotonic() - start:.0f} s")
     for peer in found:
         if peer.missing:
             print(f"not compared with {peer.name}, not installed: {peer.missing}")

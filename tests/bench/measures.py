@@ -222,6 +222,10 @@ class Measures:
         """PSS in MB by service, as it is now."""
         return {name: pss_megabytes(self.rig.pid(name)) for name in ("billingd", "nginx")}
 
+    def own_memory(self):
+        """The part of billingd's that is no page of a file."""
+        return pss_megabytes(self.rig.pid("billingd"), "Pss_Anon")
+
 
 def cpu(result):
     """For Measures.ratios()."""

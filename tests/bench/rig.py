@@ -115,13 +115,17 @@ def cpu_seconds(pid):
     return ticks / TICKS
 
 
-def pss_megabytes(pid):
-    """Proportional set size of a family: shared pages count once, spread over their users."""
+def pss_megabytes(pid, kind="Pss"):
+    """Proportional set size of a family: shared pages count once, spread over all their users, also over other
+    services. `kind` "Pss_Anon": without the pages of files."""
     kilobytes = 0
     for member in family(pid):
-        rollup = pathlib.Path(f"/proc/{member}/smaps_rollup").read_text(encoding="ascii")
-        kilobytes += next(int(line.split()[1]) for line in rollup.splitlines()
-                          if line.startswith("Pss:"))
+        try:
+            rollup = pathlib.Path(f"/proc/{member}/smaps_rollup").read_text(encoding="ascii")
+        except OSError:  # it has just ended
+            continue
+        kilobytes += sum(int(line.split()[1]) for line in rollup.splitlines()
+                         if line.startswith(f"{kind}:"))
     return kilobytes / 1024
 
 
