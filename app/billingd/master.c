@@ -10,7 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/file_pages.h"
 #include "base/log.h"
 #include "billingd/reload.h"
 #include "billingd/worker.h"
@@ -131,7 +130,6 @@ prepare(struct master *master)
 	struct task task = {.arena = master->children.generation->arena};
 
 	generation_warm(master->children.generation);
-	file_pages_unmap();
 	master->pid_file = strdup(settings->pid_file);
 	master->reload.pid_file = master->pid_file;
 	master->children.metrics = metrics_new(api_route_count);
