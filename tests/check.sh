@@ -1,7 +1,8 @@
 #!/bin/bash
-# All of `make check`. The quick parts run first, then three lanes side by side: one tests what happens in
-# faults, and the service once more with sanitizers, one the service from outside, one the code by itself.
-# Tests with faults look at times and come first at the processor, checks of the code last. A part that fails
+# All of `make check`. The quick parts run first, then four lanes side by side: one tests what happens in
+# faults, and the service once more with sanitizers, one the service from outside, one the code by itself, one
+# its functions and the agent. Tests with faults look at times and come first at the processor, the last two
+# lanes last. A part that fails
 # ends the run, and the output of its lane comes last. The last lines name what was not tested because a
 # corpus or a tool is not there.
 # JOBS (default: the cores) bounds the compilers, FAULT_SECONDS (8) how long processes are killed.
@@ -71,15 +72,19 @@ code_lane() {
 	renice -n 10 $BASHPID
 	part "lint" "${make[@]}" lint
 	part "clang" "${make[@]}" clang-check
-	part "unit tests, sanitizers" env MUTATIONS=20000 "${make[@]}" SANITIZE=1 check-unit
 	part "unit tests, valgrind" env MUTATIONS=100 UNIT_ROOMS="${valgrind_rooms[*]}" \
 		tests/unit/run.sh build/release valgrind -q --error-exitcode=99 --leak-check=full \
 		--errors-for-leak-kinds=definite
 	part "library" tests/library.sh
-	part "agent tests" "${make[@]}" check-agent
-	part "agent tests, sanitizers" "${make[@]}" SANITIZE=1 check-agent
 	part "recipes" "${make[@]}" recipes-check
 	part "bench's statements" "${make[@]}" bench-check
+}
+
+unit_lane() {
+	renice -n 10 $BASHPID
+	part "unit tests, sanitizers" env MUTATIONS=20000 "${make[@]}" SANITIZE=1 check-unit
+	part "agent tests" "${make[@]}" check-agent
+	part "agent tests, sanitizers" "${make[@]}" SANITIZE=1 check-agent
 	part "stand-in for Stripe" "${make[@]}" check-stripe
 }
 
@@ -114,6 +119,6 @@ part "build with gcc" "${make[@]}" -j"$jobs" build unit-tests
 part "build with sanitizers" "${make[@]}" -j"$jobs" SANITIZE=1 build unit-tests
 part "fuzz" "${make[@]}" -j"$jobs" fuzz
 part "documents" "${make[@]}" docs-check compose-check
-run_lanes fault service code
+run_lanes fault service code unit
 echo "everything passed in $SECONDS s"
 [[ ! -s $NOT_TESTED_FILE ]] || sort -u "$NOT_TESTED_FILE" | sed 's/^/not tested: /'
