@@ -51,6 +51,8 @@ command_demo() {
 	need /usr/bin/python3
 	[[ -z ${STRIPE_SECRET_KEY:-}${STRIPE_SECRET_KEY_FILE:-} ]] ||
 		die "a demonstration is made with the stand-in for Stripe: unset STRIPE_SECRET_KEY"
+	sells_as_shipped ||
+		die "a demonstration sells the plans of conf/plans.json as they are shipped; PLANS_FILE has others"
 	find_place
 	if [[ ! -e $STATE/demo ]]; then
 		# A demonstration that fails removes its folder again.

@@ -11,6 +11,7 @@ prepare_service() {
 			printf -v "$name" %s "$(cd -- "$CALLED_FROM" && realpath -m -- "${!name}")"
 	done
 	KEYS_DIR=${KEYS_DIR:-$STATE/keys}
+	SUBSCRIPTION_CANCEL=${SUBSCRIPTION_CANCEL:-period_end}
 	BILLINGD=$(for_service "$BIN/billingd")
 	BILLINGCTL=$(for_service "$BIN/billingctl")
 	BRAND_PATH=$(brand_for_service "${BRAND_FILE:-$ROOT/conf/brand.json}")
@@ -20,7 +21,7 @@ prepare_service() {
 		"BASE_URL=$BASE_URL" "KEYS_DIR=$KEYS_DIR" "DATABASE_URL=$DATABASE_URL"
 		"BILLING_SOCKET=$BILLING_SOCKET_PATH" "BILLING_STRIPE_SOCKET=$STRIPE_SOCKET_PATH"
 		"BILLINGD_PID_FILE=$BILLINGD_PID_FILE"
-		"SUBSCRIPTION_CANCEL=${SUBSCRIPTION_CANCEL:-period_end}"
+		"SUBSCRIPTION_CANCEL=$SUBSCRIPTION_CANCEL"
 		"BRAND_FILE=$BRAND_PATH"
 		"MAIL_TEMPLATES=$(for_service "${MAIL_TEMPLATES:-$ROOT/conf/mail}")"
 		"PLANS_FILE=$(for_service "${PLANS_FILE:-$ROOT/conf/plans.json}")"
@@ -100,17 +101,23 @@ console_link() {
 	control console link make-run-owner | grep -o -m 1 'https*://.*'
 }
 
-# Settings that the env file has in any case, or leaves out: a real key of Stripe's stays with who gave it.
+# Settings that find_given leaves out. The env file has most of them anyway. Those of a real Stripe account are
+# not written to a file: only the caller has them.
 readonly NOT_HANDED_ON=(BASE_URL DATABASE_URL DATABASE_OWNER_URL BILLINGD_PID_FILE BILLING_SOCKET
-	BILLING_STRIPE_SOCKET KEYS_DIR STRIPE_SECRET_KEY STRIPE_CA_FILE "${STAND_IN_SETTINGS[@]}")
+	BILLING_STRIPE_SOCKET KEYS_DIR STRIPE_SECRET_KEY STRIPE_CA_FILE "${STAND_IN_SETTINGS[@]}"
+	"${OLDER_SETTINGS[@]}")
 
 # Sets `given` to the other settings of this start with their values, which billingctl needs as billingd does.
+# A setting can be given as NAME or, by a file, as NAME_FILE.
 find_given() {
-	local name
+	local name form
 
 	given=()
 	while read -r name; do
-		[[ -z ${!name:-} || " ${NOT_HANDED_ON[*]} " == *" $name "* ]] || given+=("$name" "${!name}")
+		[[ " ${NOT_HANDED_ON[*]} " != *" $name "* ]] || continue
+		for form in "$name" "${name}_FILE"; do
+			[[ -z ${!form:-} ]] || given+=("$form" "${!form}")
+		done
 	done < <(sed -n 's/^#\{0,1\}\([A-Z][A-Z0-9_]*\)=.*/\1/p' "$ROOT/conf/billing.env.example")
 }
 

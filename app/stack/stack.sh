@@ -164,7 +164,7 @@ start_part() {
 	check_settings
 	check_tools
 	prepare_service
-	[[ $STAND_IN == off || $1 == stripe ]] || use_stand_in
+	[[ $STAND_IN == off || $1 != billingd ]] || use_stand_in
 	"stop_$1"
 	"start_$1"
 	unlock_place

@@ -64,6 +64,19 @@ make_secrets() {
 # Monthly prices of the plans of conf/plans.json as it is shipped. The stand-in has yearly ones beside them.
 readonly SHIPPED_PRICES=(starter=2900 professional=9900 enterprise=49900)
 
+# Whether PLANS_FILE has the plans and prices of conf/plans.json as it is shipped.
+sells_as_shipped() {
+	local plans=${PLANS_FILE:-$ROOT/conf/plans.json}
+
+	plans=$(cd -- "$CALLED_FROM" && realpath -m -- "$plans")
+	/usr/bin/python3 "$STACK_DIR/shipped_prices.py" "$plans" "${SHIPPED_PRICES[@]}"
+}
+
+# The address to which the stand-in delivers its events.
+webhook_url() {
+	echo "https://localhost:$HTTPS_PORT/api/webhooks/stripe"
+}
+
 # Sets the prices, as settings of billingd and as the stand-in wants to hear of them: those of the plans as
 # they are shipped, or none, if PLANS_FILE has other plans or prices. Then sell_plans makes them.
 set_prices() {
@@ -73,8 +86,7 @@ set_prices() {
 	STRIPE_PRICES=
 	# shellcheck disable=SC2034  # read by name
 	STRIPE_METER_PRICES=
-	/usr/bin/python3 "$STACK_DIR/shipped_prices.py" "${PLANS_FILE:-$ROOT/conf/plans.json}" \
-		"${SHIPPED_PRICES[@]}" || return 0
+	sells_as_shipped || return 0
 	for pair in "${SHIPPED_PRICES[@]}"; do
 		plan=${pair%=*}
 		amount=${pair#*=}
@@ -94,7 +106,8 @@ sell_plans() {
 		STRIPE_PRICES=$(kept_value STRIPE_PRICES)
 		STRIPE_METER_PRICES=$(kept_value STRIPE_METER_PRICES)
 	else
-		made=$("${AS_SERVICE[@]}" "$BILLINGCTL" stripe setup 2>"$log") ||
+		made=$("${AS_SERVICE[@]}" "$BILLINGCTL" stripe setup --webhook-url "$(webhook_url)" \
+			2>"$log") ||
 			die "stripe setup: $(complaint "$log")"
 		STRIPE_PRICES=$(sed -n 's/^STRIPE_PRICES=//p' <<<"$made")
 		STRIPE_METER_PRICES=$(sed -n 's/^STRIPE_METER_PRICES=//p' <<<"$made")
@@ -122,7 +135,7 @@ start_stripe() {
 		PYTHONDONTWRITEBYTECODE=1 "${CLOCK[@]}" /usr/bin/python3 "$program" --port "$port" \
 		--port-file "$folder/port" --data-file "$folder/data" --prices "${STAND_IN_PRICES%,}" \
 		--secrets-file "$folder/secrets" --brand "$BRAND_PATH" \
-		--webhook-url "https://localhost:$HTTPS_PORT/api/webhooks/stripe" \
+		--webhook-url "$(webhook_url)" \
 		--webhook-ca "$STATE/tls/cert.pem"
 	until [[ -n $(stripe_file port) ]]; do
 		is_running stripe || die "the stand-in for Stripe did not start: $(last_words stripe)"

@@ -61,6 +61,17 @@ def test_a_folder_with_files_is_left_alone(tmp_path):
     assert (tmp_path / "letter.txt").exists()
 
 
+def test_other_plans_are_refused(tmp_path):
+    """A demonstration buys by the names of the shipped prices."""
+    plans = (ROOT / "conf/plans.json").read_text(encoding="utf-8")
+    assert plans.count('"amount_minor": 2900') == 1
+    (tmp_path / "plans.json").write_text(plans.replace('"amount_minor": 2900', '"amount_minor": 3000'), encoding="utf-8")
+    done = subprocess.run([SCRIPT, "demo"], check=False, capture_output=True, text=True, timeout=120, cwd=tmp_path, env={
+        "PATH": os.environ["PATH"], "RUN_DIR": str(tmp_path / "demo"), "PLANS_FILE": "plans.json"})
+    assert done.returncode == 1 and "PLANS_FILE has others" in done.stderr
+    assert not (tmp_path / "demo").exists()
+
+
 def begin(environment):
     """The process of a demonstration, and what it has said until it is ready or has failed."""
     for _ in range(5):

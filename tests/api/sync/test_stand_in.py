@@ -1,6 +1,7 @@
 """The stand-in for Stripe beside a stack, in tests and in `make run`."""
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -119,7 +120,14 @@ def test_make_run_starts_the_stand_in_without_a_key(run):
     answer = requests.get(f"{stack.base_url}/health/ready", verify=stack.ca_cert, timeout=60)
     assert answer.json()["checks"]["stripe"]["detail"] != "is not configured"
     assert b"STRIPE_API_BASE" not in environ and b"STRIPE_PRICE" not in environ
-
+    # A setting of the caller's own counts at each start.
+    for name in env:
+        stack.settings.pop(name, None)
+    stack.settings.update(STRIPE_SECRET_KEY="sk_test_51Real", STRIPE_PRICE_STARTER="price_own")
+    for _ in range(2):
+        stack.script("stop")
+        stack.script("start")
+        assert b"STRIPE_PRICE_STARTER=price_own" in Path(f"/proc/{stack.pids()[0]}/environ").read_bytes()
 
 
 def write_plans(path, *prices):
@@ -143,7 +151,7 @@ def write_plans(path, *prices):
 def diagnose(stack):
     """The checks of doctor by name, with the settings of the env file and no others, as `make run` prints it."""
     done = subprocess.run([stack.build_dir / "billingctl", "doctor", "--json"], env=env_of(stack), check=False,
-                          capture_output=True, text=True)
+                          capture_output=True, text=True, timeout=120)
     return {check["check"]: check for check in json.loads(done.stdout)["checks"]}
 
 
@@ -191,3 +199,18 @@ def test_make_run_sells_the_plans_of_another_trade(new_stack, tmp_path):
     stack.script("start", "stripe")
     wait_for(lambda: stack.api.owner.get("/api/customers", faults=True).status_code == 200)
     order(stack.api.sign_up(), plan="university")
+    # The stand-in delivers to this machine, whatever the service is called. billingctl can read what billingd
+    # reads from a file, and decides as billingd does where the stack has another default than billingd.
+    stack.script("stop")
+    password = tmp_path / "password"
+    password.write_text("secret", encoding="utf-8")
+    password.chmod(0o600)
+    place = Path(env["KEYS_DIR"]).stat()
+    os.chown(password, place.st_uid, place.st_gid)
+    del stack.settings["SUBSCRIPTION_CANCEL"]
+    stack.settings.update(BASE_URL="https://billing.example", SMTP_URL="smtp://localhost:1", SMTP_USER="billing",
+                          SMTP_PASSWORD_FILE=str(password))
+    stack.script("start")
+    env = env_of(stack)
+    assert (env["SMTP_PASSWORD_FILE"], env["SUBSCRIPTION_CANCEL"]) == (str(password), "period_end")
+    assert "SMTP_PASSWORD" not in env and diagnose(stack)["stripe_prices"]["state"] == "ok"
