@@ -87,11 +87,11 @@ json_scan_number(struct json_scan *scan)
 		if (!skip_digits(scan))
 			return json_scan_refuse(scan, "a digit is expected");
 	}
-	if (scan->foreign)
+	if (scan->foreign || scan->any_number)
 		return true;
 	if (scan->at - start > NUMBER_MAX)
 		return json_scan_refuse(scan, "a number is too long");
-	if (!scan->any_number && !number_fits(scan->text + start, scan->at - start, integer))
+	if (!number_fits(scan->text + start, scan->at - start, integer))
 		return json_scan_refuse(scan, "a number is out of range");
 	return true;
 }

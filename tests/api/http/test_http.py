@@ -447,7 +447,7 @@ def test_bodies_that_are_no_json_object(api, body):
     expect(api.nobody.request("POST", "/api/licenses/verify", data=body), 400, "invalid_json")
 
 
-@pytest.mark.parametrize("number", ["9223372036854775808", "-9223372036854775809", "1e400", "9" * 190])
+@pytest.mark.parametrize("number", ["9223372036854775808", "-9223372036854775809", "1e400", "9" * 190, "9" * 5000])
 def test_a_number_of_any_size_is_json(api, number):
     refused = expect(api.nobody.request(
         "POST", "/api/licenses/verify", data=f'{{"license":{number}, "x":{number}}}'), 400, "invalid_request")

@@ -9,6 +9,7 @@ import pytest
 
 from support.client import expect
 from support.raw import build, exchange
+from support.stack import wait_for
 from support.usage import at, report, send, walk
 
 
@@ -52,16 +53,21 @@ def test_defaults_of_a_report(api):
 def test_the_same_report_again_is_the_first(api, stack):
     customer = api.sign_up()
     first = send(customer, report_id="a", active_devices=1, total_devices=2)
-    other = api.sign_up()  # takes longer than the clocks of two workers may differ
-    again = send(customer, 200, report_id="a", active_devices=2, total_devices=2,
-                 instance_id="other", reported_at=at(days=3))
+
+    def same():
+        """The answer to the report once more, when it says that later reports count too. The clocks of two workers
+        may differ."""
+        again = send(customer, 200, report_id="a", active_devices=2, total_devices=2,
+                     instance_id="other", reported_at=at(days=3))
+        return again["limits"]["counted_until"] > first["limits"]["counted_until"] and again
+
+    again = wait_for(same)
     assert again["report"] == first["report"] and current(again["limits"]) == current(first["limits"])
-    assert again["limits"]["counted_until"] > first["limits"]["counted_until"]
     assert stored(stack, customer) == 1
     days = expect(api.owner.get(f"/api/usage/{customer.id}/daily"), 200)["days"]
     assert [day["reports"] for day in days] == [1]
     # Another customer may use the same report_id.
-    assert send(other, report_id="a")["report"]["id"] != first["report"]["id"]
+    assert send(api.sign_up(), report_id="a")["report"]["id"] != first["report"]["id"]
 
 
 def test_fifty_times_at_once_is_one_report(api, stack):
@@ -198,7 +204,7 @@ def test_a_batch(api, stack):
     assert batch["created"] == 2 and "limits" not in batch
 
 
-@pytest.mark.parametrize("number", ["99999999999999999999", "-9223372036854775809", "1e400"])
+@pytest.mark.parametrize("number", ["99999999999999999999", "-9223372036854775809", "1e400", "9" * 5000])
 def test_a_number_out_of_range_is_a_bad_field(api, stack, number):
     """It makes its own report invalid, and no other of the batch."""
     customer = api.sign_up()
