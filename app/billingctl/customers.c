@@ -37,10 +37,7 @@ put_subscription(struct output *output, const struct subscription *subscription,
 	output_text(output, "status",
 	            subscription == NULL ? NULL : access_status(subscription, now_ms));
 	output_time(output, "trial_ends_at", s->trial_ends_at);
-	/* As the API shows it: of a trial, the end of the trial. */
-	output_time(output, "current_period_ends_at",
-	            s->current_period_ends_at.known ? s->current_period_ends_at
-	                                            : s->trial_ends_at);
+	output_time(output, "current_period_ends_at", subscription_period_end(s));
 	output_bool(output, "cancel_at_period_end", s->cancel_at_period_end);
 	output_text(output, "pause_behavior", s->pause_behavior);
 	output_time(output, "access_ends_at", end.at);

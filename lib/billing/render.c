@@ -62,9 +62,7 @@ render_subscription(struct json_out *json, const char *name,
 	shown.access_ends_at = end.at;
 	shown.access_end_reason = end.at.known ? end.reason : NULL;
 	shown.status = access_status(subscription, now_ms);
-	/* Clients in use take the time of what is paid or tried without looking. */
-	if (!shown.current_period_ends_at.known)
-		shown.current_period_ends_at = subscription->trial_ends_at;
+	shown.current_period_ends_at = subscription_period_end(subscription);
 	json_out_open(json, name, '{');
 	render_members(json, subscription_columns, &shown);
 	render_purchase(json, &shown);

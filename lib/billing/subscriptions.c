@@ -144,6 +144,13 @@ subscription_kind(const struct subscription *subscription)
 	return subscription->stripe_subscription_id != NULL ? "stripe" : "trial";
 }
 
+struct instant
+subscription_period_end(const struct subscription *subscription)
+{
+	return subscription->current_period_ends_at.known ? subscription->current_period_ends_at
+	                                                  : subscription->trial_ends_at;
+}
+
 enum fail
 subscription_newest(struct operation *operation, const char *customer_id,
                     const struct subscription **out)

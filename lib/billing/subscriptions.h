@@ -56,6 +56,9 @@ extern const struct statement_list subscription_statements;
 /* "trial", "stripe" or "contract". */
 const char *subscription_kind(const struct subscription *subscription);
 
+/* Until when it is paid or tried: clients in use take this time without asking which of both. */
+struct instant subscription_period_end(const struct subscription *subscription);
+
 /* Whether it is a deal outside of the price list, which only an operator changes. */
 bool subscription_is_contract(const struct subscription *subscription);
 
