@@ -74,7 +74,7 @@ def test_a_process_that_was_stopped_leaves_no_wait_behind(stack, postgres):
     try:
         session = wait_for(stopped)
         wait_for(lambda: postgres.super_sql(
-            f"SELECT now() - query_start > interval '2 s' {waits} AND pid = {session}") != "f")
+            f"SELECT now() - query_start > interval '2 s' {waits} AND pid = {session}") == "t")
     finally:
         kill(jobs, signal.SIGCONT)
     wait_for(lambda: postgres.super_sql(f"SELECT count(*) {waits} AND pid = {session}") == "0")

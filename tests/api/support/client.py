@@ -124,12 +124,14 @@ class Api:
 def patiently(send, *request, **more):
     """The answer to a request that is one of many at once: send(*request, faults=True, **more). While others wait on
     a busy machine, some are told to come back, which nothing was done for; they do so as Retry-After says."""
+    deadline = time.monotonic() + 120
     while True:
         answer = send(*request, faults=True, **more)
         told = (answer.status_code, answer.json().get("code"))
         if told not in ((429, "rate_limited"), (503, "busy")):
             assert answer.status_code < 500, answer.text
             return answer
+        assert time.monotonic() < deadline, answer.text
         time.sleep(int(answer.headers["Retry-After"]))
 
 

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import os
+import statistics
 import time
 import uuid
 from pathlib import Path
@@ -212,7 +213,7 @@ def test_a_mebibyte_is_enough(stack):
 @pytest.mark.quick
 def test_an_idle_service_processes_an_event_at_once(stack):
     # The regular look is every five seconds: without notifications each event but the first would wait for the
-    # next one. A busy machine may delay any of them, but not all.
+    # next one. A busy machine may delay some of them, but not most.
     took = []
     for number in range(6):
         # An event finishes older ones of its customer, which are then not attempted.
@@ -222,7 +223,7 @@ def test_an_idle_service_processes_an_event_at_once(stack):
         expect(deliver(stack, json.dumps(frame).encode()), 200)
         wait_for(lambda: row(stack, frame["id"], "attempts") != "0")  # pylint: disable=W0640
         took.append(time.monotonic() - started)
-    assert min(took[1:]) < 2.5, took
+    assert statistics.median(took[1:]) < 2.5, took
 
 
 def test_an_unknown_event_is_stored_and_ignored(stack, stripe):

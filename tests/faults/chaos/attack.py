@@ -11,7 +11,7 @@ from support.stack import within
 # The honest client does not come near a rate limit.
 PAUSE = 0.03
 
-# On a busy machine the quiet value is a matter of luck; below this nobody notices a difference.
+# On a busy machine the quiet value is a matter of luck: below this, no difference is judged.
 UNNOTICED = within(0.1)
 
 
