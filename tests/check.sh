@@ -1,9 +1,9 @@
 #!/bin/bash
-# All of `make check`. The quick parts run first, then four lanes side by side: one tests what happens in
-# faults, and the service once more with sanitizers, one the service from outside, one the code by itself, one
-# its functions and the agent. Tests with faults look at times and come first at the processor, the last two
-# lanes last. A part that fails ends the run, and the output of its lane comes last. The last lines name what
-# was not tested because a corpus or a tool is not there.
+# All of `make check`. The quick parts run first, then four lanes side by side: tests with faults, and the API
+# with sanitizers; the API; lint, valgrind, library and recipes; unit tests with sanitizers, the agent and the
+# stand-in. Tests with faults look at times, so their lane comes first at the processor, and the last two lanes
+# get what the others leave. A part that fails ends the run, and the output of its lane comes last. The last
+# lines name what was not tested because a corpus or a tool is not there.
 # JOBS (default: the cores) bounds the compilers, FAULT_SECONDS (8) how long processes are killed.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -9,7 +9,7 @@
 #include "billingctl/output.h"
 #include "json/view.h"
 
-/* Adds a price, as "$29.00 a month" or "90.00 EUR every 3 months"; false when the value is none. */
+/* Adds a price, as "$29.00 a month" or "90.00 EUR every 3 months"; false when the value is no price. */
 static bool
 add_price(struct text *text, const struct json_view *value)
 {

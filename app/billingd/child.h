@@ -1,6 +1,6 @@
 /*
- * child.h: what one process makes for itself of the generation that it is of: the secrets and keys of its
- * role, a database connection, and clients.
+ * child.h: what one process makes for itself from its generation: the secrets and keys of its role, a
+ * database connection, and clients.
  */
 #pragma once
 

@@ -607,7 +607,8 @@ def test_foreign_names_on_a_port(tmp_path):
     agent = Agent(tmp_path)
 
     def start():
-        """Another program may have taken the port since it was found free: then on the next."""
+        """Another program may have taken the port since it was found free. The agent is then started
+        on the next one."""
         nonlocal port
         if agent.process is None or agent.process.poll() is not None:
             with socket.socket() as probe:
