@@ -56,6 +56,16 @@ pause_ms(const struct child *child)
 	return by_use[child->role->stripe];
 }
 
+/* Ends the process when libcurl gave no client. */
+static void
+check_client(const void *client)
+{
+	if (client != NULL)
+		return;
+	log_line(LOG_LEVEL_ERROR, "libcurl cannot start");
+	exit(70);
+}
+
 /* NULL if Stripe is not configured or the role does not use it. */
 static struct stripe_client *
 make_stripe(const struct child *child)
@@ -72,10 +82,7 @@ make_stripe(const struct child *child)
 	if (child->role->stripe == STRIPE_NEVER || *settings->stripe_secret_key == '\0')
 		return NULL;
 	client = stripe_client_new(&options);
-	if (client == NULL) {
-		log_line(LOG_LEVEL_ERROR, "libcurl cannot start");
-		exit(70);
-	}
+	check_client(client);
 	return client;
 }
 
@@ -93,10 +100,7 @@ make_sender(const struct child *child)
 	        .allowed = settings->webhook_allow,
 	        .ca_file = text_or_null(settings->webhook_ca_file),
 	});
-	if (sender == NULL) {
-		log_line(LOG_LEVEL_ERROR, "libcurl cannot start");
-		exit(70);
-	}
+	check_client(sender);
 	return sender;
 }
 
@@ -112,10 +116,7 @@ make_mailer(const struct child *child)
 		return NULL;
 	sender = arena_alloc(child->generation->arena, sizeof(*sender));
 	sender->client = mail_client_new(&options);
-	if (sender->client == NULL) {
-		log_line(LOG_LEVEL_ERROR, "libcurl cannot start");
-		exit(70);
-	}
+	check_client(sender->client);
 	return sender;
 }
 
